@@ -1,0 +1,29 @@
+"""A data platform: settings, then a plan, then hosts, then services, then outputs."""
+
+import pulumi
+
+from components.citus.cluster import CitusCluster
+from components.minio.cluster import ROOT_USER, MinioCluster
+from components.project import Project
+from config.plan import make_plan
+from program.arguments import citus_args, minio_args, project_args
+from program.local_host import local_host
+from program.stack_config import load_settings
+
+settings = load_settings()
+plan = make_plan(settings, pulumi.get_stack())
+host = local_host(plan)
+
+citus = CitusCluster("citus", citus_args(plan), host)
+storage = MinioCluster("minio", minio_args(plan), host)
+projects = {
+    project.name: Project(project.name, project_args(project), citus, storage)
+    for project in plan.projects
+}
+
+pulumi.export("s3_endpoint", storage.endpoint)
+pulumi.export("s3_console", storage.console)
+pulumi.export("s3_root_user", ROOT_USER)
+pulumi.export("s3_root_password", storage.root_password)
+pulumi.export("postgres", citus.endpoint)
+pulumi.export("projects", {name: project.credentials for name, project in projects.items()})

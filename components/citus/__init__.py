@@ -1,0 +1,1 @@
+"""Citus: distributed PostgreSQL."""

@@ -1,0 +1,187 @@
+"""The one way in which a container is made: what each must have is set here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+
+from components.hosts.host import Host
+
+
+@dataclass(frozen=True, kw_only=True)
+class Healthcheck:
+    """How Docker asks whether the service inside answers.
+
+    Durations in Go's shortest form (`5s`, `1m30s`): another spelling shows as a change for ever.
+    """
+
+    command: Sequence[str]
+    interval: str = "5s"
+    timeout: str = "5s"
+    retries: int = 12
+    start_period: str = "10s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """A port of the container, published on the host's own address only."""
+
+    internal: int
+    external: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file written into the container before it starts. A change replaces the container."""
+
+    path: str
+    content: pulumi.Input[str]
+    executable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerArgs:
+    """A long-running container.
+
+    Attributes:
+        service: value of its label `service`.
+        ordinal: its number within the service; value of its label `ordinal`.
+        image: reference of the image.
+        memory_mb: memory limit in MiB, without swap.
+        cpus: CPU limit in cores.
+        shm_mb: size of /dev/shm in MiB.
+        stop_timeout: seconds to stop by itself before it is killed.
+        wait: whether `up` waits until it is healthy.
+    """
+
+    service: str
+    ordinal: int
+    image: str
+    memory_mb: int
+    cpus: float
+    healthcheck: Healthcheck
+    command: Sequence[str] = ()
+    entrypoint: Sequence[str] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[File] = ()
+    volumes: Sequence[docker.ContainerVolumeArgs] = ()
+    ports: Sequence[Port] = ()
+    shm_mb: int | None = None
+    stop_signal: str | None = None
+    stop_timeout: int = 30
+    wait: bool = False
+
+
+def container(
+    name: str, host: Host, args: ContainerArgs, opts: pulumi.ResourceOptions
+) -> docker.Container:
+    """Makes a container called `<prefix><name>` on `host`.
+
+    It takes no other container's outputs, only names, so that replacing one replaces no other.
+    """
+    return docker.Container(
+        name,
+        name=f"{host.prefix}{name}",
+        image=host.image(args.image),
+        hostname=f"{host.prefix}{name}",
+        command=list(args.command),
+        entrypoints=args.entrypoint,
+        envs=[f"{key}={value}" for key, value in args.environment.items()],
+        uploads=[_upload(file) for file in args.files],
+        volumes=list(args.volumes),
+        networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.network)],
+        ports=[
+            docker.ContainerPortArgs(
+                internal=port.internal, external=port.external, ip=host.address
+            )
+            for port in args.ports
+        ],
+        memory=args.memory_mb,
+        memory_swap=args.memory_mb,  # unset, Docker doubles it and every preview shows a change
+        cpus=f"{args.cpus:g}",  # "1.50" would be replaced at every `up`
+        shm_size=args.shm_mb,
+        restart="unless-stopped",
+        stop_signal=args.stop_signal,
+        stop_timeout=args.stop_timeout,
+        destroy_grace_seconds=args.stop_timeout,
+        healthcheck=docker.ContainerHealthcheckArgs(
+            tests=["CMD", *args.healthcheck.command],
+            interval=args.healthcheck.interval,
+            timeout=args.healthcheck.timeout,
+            retries=args.healthcheck.retries,
+            start_period=args.healthcheck.start_period,
+        ),
+        wait=args.wait,
+        wait_timeout=180,
+        opts=_options(host, opts),
+        **_common(host, args.service, args.ordinal, args.image),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneShotArgs:
+    """A container that runs a shell script once and stays as a record of it.
+
+    A change of the script or of a file replaces it, and so runs it again.
+    """
+
+    service: str
+    image: str
+    script: str
+    files: Sequence[File] = ()
+    volumes: Sequence[docker.ContainerVolumeArgs] = ()
+
+
+def one_shot(
+    name: str, host: Host, args: OneShotArgs, opts: pulumi.ResourceOptions
+) -> docker.Container:
+    """Runs a script in a container without network and waits until it has ended."""
+    return docker.Container(
+        name,
+        name=f"{host.prefix}{name}",
+        image=host.image(args.image),
+        entrypoints=["sh", "-ec", args.script],
+        uploads=[_upload(file) for file in args.files],
+        volumes=list(args.volumes),
+        network_mode="none",
+        must_run=False,
+        attach=True,
+        memory=32,
+        memory_swap=32,
+        restart="no",
+        opts=_options(host, opts),
+        **_common(host, args.service, 0, args.image),
+    )
+
+
+def _common(host: Host, service: str, ordinal: int, image: str) -> dict[str, Any]:
+    labels = {"stack": host.stack, "service": service, "ordinal": str(ordinal)}
+    return {
+        "platform": host.platform(image),
+        "labels": [
+            docker.ContainerLabelArgs(label=label, value=value) for label, value in labels.items()
+        ],
+        "log_driver": "json-file",
+        "log_opts": {"max-size": "10m", "max-file": "3"},
+    }
+
+
+def _upload(file: File) -> docker.ContainerUploadArgs:
+    return docker.ContainerUploadArgs(
+        file=file.path, content=file.content, executable=file.executable
+    )
+
+
+def _options(host: Host, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions.merge(
+        pulumi.ResourceOptions(
+            provider=host.provider,
+            # Names and ports are fixed: the old container must go first.
+            delete_before_replace=True,
+            # The provider reports a new healthcheck as updated and does not apply it.
+            replace_on_changes=["healthcheck"],
+        ),
+        opts,
+    )

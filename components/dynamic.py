@@ -1,0 +1,26 @@
+"""What this program's dynamic providers have in common."""
+
+import sys
+from typing import Any
+
+from pulumi.dynamic import ResourceProvider
+
+Properties = dict[str, Any]
+"""A resource's inputs or outputs, by property."""
+
+
+class Provider(ResourceProvider):
+    """A stateless provider.
+
+    The state holds its import name (module and class), never its code: a resource made today is
+    deleted by tomorrow's version, and moving the module breaks existing stacks.
+    """
+
+    serialize_as_secret_always = False
+
+    def configure(self, _req: object) -> None:
+        """Runs once in the provider's own process: errors there are one line, not a traceback.
+
+        In the program's process the same setting would hang `up` when a resource fails.
+        """
+        sys.tracebacklimit = 0

@@ -1,0 +1,1 @@
+"""Where containers run: one `Host` is one Docker engine."""

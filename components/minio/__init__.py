@@ -1,0 +1,1 @@
+"""MinIO: S3 storage."""

@@ -1,0 +1,1 @@
+"""From the stack's config to a plan: pure, without resources."""

@@ -1,0 +1,92 @@
+"""Turns what is wrong with a config into sentences for people."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where, and what to do about it."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class ConfigError(Exception):
+    """The config cannot be used. Its text lists every problem."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  arquitectura:{problem}" for problem in self.problems)
+        count = len(self.problems)
+        super().__init__(f"{count} problem{'s' * (count > 1)} in the stack's config:{lines}")
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """The problems that pydantic found while it validated `model`."""
+    return [Problem(_path(detail["loc"]), _message(detail, model)) for detail in error.errors()]
+
+
+def _path(location: Iterable[int | str]) -> str:
+    path = ""
+    for part in location:
+        if part == "[key]":
+            continue
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.removeprefix(".")
+
+
+def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    value, context = detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "greater_than_equal":
+            return f"{value} is too small, at least {_plain(context['ge'])}"
+        case "less_than_equal":
+            return f"{value} is too large, at most {_plain(context['le'])}"
+        case "int_type" | "int_parsing" | "int_from_float":
+            return f"{value!r} is not a whole number"
+        case "float_type" | "float_parsing":
+            return f"{value!r} is not a number"
+        case "bool_type" | "bool_parsing":
+            return f"{value!r} is neither true nor false"
+        case "string_type":
+            return f"{value!r} is not a text"
+        case "literal_error":
+            return f"{value!r} is not one of {context['expected']}"
+        case "too_short":
+            return f"must not be empty, at least {context['min_length']} expected"
+        case "missing":
+            return "is missing"
+        case "model_type" | "model_attributes_type" | "dict_type" | "tuple_type":
+            kind = "a list" if detail["type"] == "tuple_type" else "a group of keys"
+            return f"{value!r} is not {kind}"
+        case "extra_forbidden":
+            valid = ", ".join(_keys(model, detail["loc"][:-1]))
+            return f"unknown key, the valid ones are {valid}"
+        case "value_error":
+            return f"{value!r}: {context['error']}"
+        case _:
+            return f"{value!r}: {detail['msg']}"
+
+
+def _plain(bound: Any) -> Any:
+    return int(bound) if float(bound).is_integer() else bound
+
+
+def _keys(model: type[BaseModel], location: Iterable[int | str]) -> list[str]:
+    """The valid keys of the section at `location` inside `model`."""
+    annotation: Any = model
+    for part in location:
+        fields = getattr(annotation, "model_fields", None)
+        if fields and part in fields:
+            annotation = fields[part].annotation
+        else:  # an index into a list, or a name that the user chose
+            annotation = [a for a in get_args(annotation) if a is not Ellipsis][-1]
+    return sorted(annotation.model_fields)

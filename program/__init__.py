@@ -1,0 +1,1 @@
+"""Joins the pure config to the components: what only this program needs."""

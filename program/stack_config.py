@@ -1,0 +1,44 @@
+"""Reads the running stack's config: the only place that knows how Pulumi hands it over."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+
+from config.problems import ConfigError
+from config.settings import Settings, parse_settings
+
+NAMESPACE = "arquitectura:"
+
+
+def load_settings() -> Settings:
+    """The validated settings of the running stack.
+
+    Raises:
+        pulumi.RunError: with every problem of the config, before any resource is registered.
+    """
+    try:
+        return parse_settings(_sections(CONFIG.get()))
+    except ConfigError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _sections(config: Mapping[str, str]) -> Mapping[str, Any]:
+    """Every key of the program's namespace, decoded; also those that no setting knows.
+
+    `pulumi.Config` can only be asked for a key by its name, and an unknown one would go unnoticed.
+    """
+    return {
+        key.removeprefix(NAMESPACE): _decoded(value)
+        for key, value in config.items()
+        if key.startswith(NAMESPACE)
+    }
+
+
+def _decoded(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value  # a plain text
