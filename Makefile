@@ -1,0 +1,43 @@
+# Everything one does with the program. `make help` lists it.
+STACK ?= dev
+PYTHON := .venv/bin/python
+export PATH := $(if $(PULUMI_HOME),$(PULUMI_HOME),$(HOME)/.pulumi)/bin:$(HOME)/.local/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test test-unit test-engine test-local lint format docs bench
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: ## Install what is missing: Python environment, Pulumi, and the sandbox where needed
+	@ops/setup.sh
+
+up: setup ## Bring the stack up (STACK=dev)
+	@$(PYTHON) -m ops.up $(STACK)
+
+down: setup ## Destroy the stack with all its data, unless it is protected (STACK=dev)
+	@$(PYTHON) -m ops.down $(STACK)
+
+test: setup ## All checks and tests
+	@$(PYTHON) -m ops.test
+
+test-unit: setup ## Settings, plan and components under mocks: seconds
+	@$(PYTHON) -m pytest -q -n 2 tests/unit
+
+test-engine: setup ## Previews of every stack by the real engine
+	@$(PYTHON) -m pytest -q tests/engine
+
+test-local: setup ## The whole life of a stack on this machine's Docker
+	@$(PYTHON) -m pytest -q tests/local
+
+lint: setup ## Format, lint and types
+	@$(PYTHON) -m ops.test lint
+
+format: setup ## Rewrite the sources in the common format
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+docs: setup ## Render docs/settings.md from the settings' descriptions
+	@$(PYTHON) -m ops.settings_doc
+
+bench: setup ## Measure speed, side by side with the floor
+	@$(PYTHON) -m ops.bench

@@ -1,0 +1,81 @@
+"""`make down`: destroys a stack that is not protected, with everything in it."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from ops.stack import Stack, StackError
+
+CONTENT = ("minio:", "postgresql:", "pulumi:providers:minio", "pulumi:providers:postgresql")
+"""Types of what lives inside MinIO and PostgreSQL, and goes with their volumes."""
+
+DYNAMIC = "pulumi-python:dynamic"
+"""Memberships and gates: they too only exist inside the services, or nowhere."""
+
+
+def main() -> int:
+    """Destroys the stack; the exit code is 0 when nothing of it is left."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stack")
+    stack = Stack(parser.parse_args().stack)
+    try:
+        stack.read("stack", "select", stack.name)
+        exported = json.loads(stack.read("stack", "export", "--stack", stack.name))
+        resources = exported["deployment"].get("resources") or []
+        refuse_protected(stack.name, resources)
+        if sys.stdin.isatty() and not _confirmed(stack.name):
+            return 1
+        # A full bucket or a stopped coordinator must not keep a stack alive whose volumes go
+        # anyway: what is inside the services is forgotten first, the services are destroyed then.
+        exported["deployment"]["resources"] = without_content(resources)
+        exported["deployment"].pop("pending_operations", None)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(exported, file)
+            file.flush()
+            stack.read("stack", "import", "--stack", stack.name, "--file", file.name)
+        stack.run("destroy", "--yes", "--skip-preview")
+    except StackError as error:
+        print(f"down: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def refuse_protected(stack: str, resources: Sequence[dict[str, Any]]) -> None:
+    """Raises when the stack holds something that must not be deleted.
+
+    Raises:
+        StackError: naming what is protected.
+    """
+    protected = [
+        resource["urn"].rpartition("::")[2] for resource in resources if resource.get("protect")
+    ]
+    if protected:
+        raise StackError(
+            f"{', '.join(protected)} of stack {stack} are protected: turn it off with "
+            f"pulumi config set --stack {stack} arquitectura:protect false, and pulumi up, first"
+        )
+
+
+def without_content(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The state without what lives inside the services."""
+    kept = [r for r in resources if not r["type"].startswith((*CONTENT, DYNAMIC))]
+    urns = {resource["urn"] for resource in kept}
+    for resource in kept:
+        resource["dependencies"] = [d for d in resource.get("dependencies") or () if d in urns]
+        resource["propertyDependencies"] = {
+            name: [d for d in dependencies or () if d in urns]
+            for name, dependencies in (resource.get("propertyDependencies") or {}).items()
+        }
+    return kept
+
+
+def _confirmed(stack: str) -> bool:
+    answer = input(f"This deletes stack {stack} with all its databases and objects. Its name: ")
+    return answer == stack
+
+
+if __name__ == "__main__":
+    sys.exit(main())

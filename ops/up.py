@@ -1,0 +1,61 @@
+"""`make up`: brings a stack up and says where everything is."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ops.sandbox import configure
+from ops.stack import Stack, StackError
+
+
+def main() -> int:
+    """Runs `pulumi up`; the exit code is 0 when the stack is up."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stack")
+    stack = Stack(parser.parse_args().stack)
+    try:
+        stack.select()
+        if in_sandbox():
+            for command in configure(stack):
+                print(f"up: {command}", flush=True)
+        # A laptop's stack can be tried without a question; others are asked for in the preview.
+        stack.run("up", *(["--yes"] if stack.name == "dev" else []))
+        print("\n" + "\n".join(summary(stack.name, stack.outputs())))
+    except StackError as error:
+        print(f"up: {error}", file=sys.stderr)
+        print(
+            "up: a run that was killed leaves the stack locked: "
+            f"pulumi cancel --stack {stack.name}, then again.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def in_sandbox() -> bool:
+    """Whether the sandbox's toolchain is what is installed."""
+    home = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi"))
+    return (home / "sandbox").exists()
+
+
+def summary(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
+    """The lines that say where everything is and how to read the secrets."""
+    rows = {
+        "S3 endpoint": outputs["s3_endpoint"],
+        "S3 console": f"{outputs['s3_console']}  (user {outputs['s3_root_user']})",
+        "PostgreSQL": outputs["postgres"],
+        "Projects": ", ".join(outputs["projects"]) or "none yet",
+        "Secrets": f"pulumi stack output --stack {stack} --show-secrets",
+    }
+    width = max(map(len, rows))
+    for title, value in rows.items():
+        yield f"  {title:<{width}}  {value}"
+    if stack == "dev" and "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
+        yield "  The passphrase is empty: export PULUMI_CONFIG_PASSPHRASE= before you call pulumi."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

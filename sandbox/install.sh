@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs the whole sandbox: toolchain, engine, plugins, images. What is there is left as it is.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+toolchain/install.sh
+engine/start.sh
+# The images and the plugins wait for different things: they are made side by side.
+images/build.sh & images=$!
+plugins/install.sh
+wait "$images"
+touch "${PULUMI_HOME:-$HOME/.pulumi}/sandbox"
