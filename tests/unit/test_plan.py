@@ -8,9 +8,7 @@ from config.problems import ConfigError
 from config.settings import parse_settings
 
 POOLS = st.lists(
-    st.fixed_dictionaries(
-        {"nodes": st.integers(1, 32)}, optional={"drives": st.integers(1, 16)}
-    ),
+    st.fixed_dictionaries({"nodes": st.integers(1, 32)}, optional={"drives": st.integers(1, 16)}),
     min_size=1,
     max_size=4,
 )

@@ -1,0 +1,72 @@
+"""`make test`: every check, the fast ones first, independent ones side by side."""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ops.stack import REPOSITORY
+
+PYTHON = sys.executable
+
+
+@dataclass(frozen=True)
+class Check:
+    """One command that must succeed."""
+
+    name: str
+    command: Sequence[str]
+
+    def run(self) -> bool:
+        """Runs it and prints what it said, with the time it took."""
+        start = time.monotonic()
+        result = subprocess.run(
+            self.command,
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        verdict = "ok" if result.returncode == 0 else "FAILED"
+        seconds = time.monotonic() - start
+        print(f"== {self.name}: {verdict} in {seconds:.0f} s\n{result.stdout.rstrip()}", flush=True)
+        return result.returncode == 0
+
+
+def _pytest(name: str, *arguments: str) -> Check:
+    return Check(name, [PYTHON, "-m", "pytest", "-q", "--durations=5", *arguments])
+
+
+LINT = (
+    Check("lint", [PYTHON, "-m", "ruff", "check", "."]),
+    Check("format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
+    Check("types", [PYTHON, "-m", "mypy"]),
+)
+UNIT = _pytest("unit", "-n", "2", "tests/unit")
+ENGINE = _pytest("engine", "tests/engine")
+LOCAL = _pytest("local", "tests/local")
+
+STAGES: Sequence[Sequence[Check]] = ((*LINT, UNIT), (ENGINE,), (LOCAL,))
+"""Checks of one stage run side by side; a stage runs when the one before has succeeded."""
+
+
+def main() -> int:
+    """Runs the stages, or only the checks that are named; 0 when all succeed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="?", choices=["lint"])
+    stages = [LINT] if parser.parse_args().only == "lint" else STAGES
+    start = time.monotonic()
+    for stage in stages:
+        with ThreadPoolExecutor() as pool:
+            if not all(list(pool.map(Check.run, stage))):
+                return 1
+    print(f"== all checks ok in {time.monotonic() - start:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

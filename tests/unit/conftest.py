@@ -1,0 +1,147 @@
+"""Runs the whole program under Pulumi's mocks and records what it registers."""
+
+import asyncio
+import json
+import runpy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pytest
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime import mocks, settings
+from pulumi.runtime.config import set_all_config
+from pulumi.runtime.stack import run_in_stack
+
+from components.hosts.engine import Engine
+from ops.stack import REPOSITORY
+
+LAPTOP = Engine(endpoint="unix:///docker.sock", architecture="amd64", cpus=8, memory_mb=16384)
+SECRET_MARK = "4dabf18193072939515e22adb298388d"
+"""Key of a secret in Pulumi's wire format."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A resource as the engine sees it.
+
+    Attributes:
+        inputs: with secrets in the clear.
+        wire: inputs as sent, where a secret is wrapped.
+        options: the request's options.
+    """
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    wire: Mapping[str, Any]
+    options: Any
+
+    def depends_on(self, name: str) -> bool:
+        return any(urn.endswith(f"::{name}") for urn in self.options.dependencies)
+
+
+class Providers(mocks.Mocks):
+    """Answers as the providers would."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        outputs: dict[str, Any] = dict(args.inputs)
+        secret = pulumi.Output.secret(f"secret-of-{args.name}")
+        match args.typ:
+            case "random:index/randomPassword:RandomPassword":
+                outputs["result"] = secret
+            case "docker:index/remoteImage:RemoteImage":
+                outputs["imageId"] = f"sha256:{args.inputs['name']}"
+            case "minio:index/iamServiceAccount:IamServiceAccount":
+                outputs |= {"accessKey": f"key-of-{args.name}", "secretKey": secret}
+        return f"id-of-{args.name}", outputs
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+        raise AssertionError(f"the program calls {args.token}")
+
+
+class RecordingMonitor(mocks.MockMonitor):
+    """Records every registration."""
+
+    def __init__(self) -> None:
+        super().__init__(Providers())
+        self.registered: list[Registered] = []
+        self.outputs: Mapping[str, Any] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        self.registered.append(
+            Registered(
+                request.type,
+                request.name,
+                _unwrapped(MessageToDict(request.object)),
+                MessageToDict(request.object),
+                request,
+            )
+        )
+        return super().RegisterResource(request)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        if "pulumi:pulumi:Stack" in request.urn:
+            self.outputs = MessageToDict(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if SECRET_MARK in value:
+            return _unwrapped(value["value"])
+        return {key: _unwrapped(item) for key, item in value.items()}
+    return [_unwrapped(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one run of the program registered, and its outputs as sent."""
+
+    resources: list[Registered]
+    outputs: Mapping[str, Any]
+
+    def of_type(self, suffix: str) -> list[Registered]:
+        return [resource for resource in self.resources if resource.type.endswith(f":{suffix}")]
+
+    def named(self, name: str, suffix: str) -> Registered:
+        (found,) = [resource for resource in self.of_type(suffix) if resource.name == name]
+        return found
+
+    @property
+    def services(self) -> list[Registered]:
+        """The containers that keep running."""
+        return [c for c in self.of_type("Container") if c.inputs.get("mustRun", True)]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Program]]:
+    """Runs `__main__.py` with the given sections of the config."""
+
+    def run(
+        *, stack: str = "dev", on: Engine = LAPTOP, taken: list[str] | None = None, **sections: Any
+    ) -> Program:
+        monkeypatch.setattr("program.local_host.find_engine", lambda: on)
+        monkeypatch.setattr("program.local_host.taken_ports", lambda *_: iter(taken or []))
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        monitor = RecordingMonitor()
+        mocks.set_mocks(
+            Providers(), project="arquitectura", stack=stack, preview=False, monitor=monitor
+        )
+        settings.set_root_resource(None)  # the mocks' own, which would take no outputs
+        set_all_config(
+            {
+                f"arquitectura:{key}": value if isinstance(value, str) else json.dumps(value)
+                for key, value in sections.items()
+            }
+        )
+        loop.run_until_complete(
+            run_in_stack(lambda: runpy.run_path(str(REPOSITORY / "__main__.py")))
+        )
+        return Program(monitor.registered, monitor.outputs)
+
+    yield run
+    set_all_config({})
+    settings.reset_options()
