@@ -79,12 +79,12 @@ class RecordingMonitor(mocks.MockMonitor):
                 request,
             )
         )
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         if "pulumi:pulumi:Stack" in request.urn:
             self.outputs = MessageToDict(request.outputs)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def _unwrapped(value: Any) -> Any:
@@ -130,16 +130,19 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Program]]:
         mocks.set_mocks(
             Providers(), project="arquitectura", stack=stack, preview=False, monitor=monitor
         )
-        settings.set_root_resource(None)  # the mocks' own, which would take no outputs
+        # The mocks' own root would take no outputs.
+        settings.set_root_resource(None)  # type: ignore[arg-type]
         set_all_config(
             {
                 f"arquitectura:{key}": value if isinstance(value, str) else json.dumps(value)
                 for key, value in sections.items()
             }
         )
-        loop.run_until_complete(
-            run_in_stack(lambda: runpy.run_path(str(REPOSITORY / "__main__.py")))
-        )
+
+        def program() -> None:
+            runpy.run_path(str(REPOSITORY / "__main__.py"))
+
+        loop.run_until_complete(run_in_stack(program))
         return Program(monitor.registered, monitor.outputs)
 
     yield run
