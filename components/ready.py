@@ -27,7 +27,7 @@ class HttpReadyArgs:
     timeout: int = 120
 
 
-class HttpReady(Resource):
+class HttpReady(Resource, name="HttpReady"):
     """A gate: it exists once `url` has answered 200.
 
     Raises (when it is created or updated): the service did not answer within `timeout` seconds.

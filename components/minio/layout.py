@@ -13,7 +13,7 @@ Layout = Sequence[Mapping[str, Any]]
 """The pools, oldest first, each `{"nodes": …, "drives": …}`."""
 
 
-class PoolLayout(Resource):
+class PoolLayout(Resource, name="PoolLayout"):
     """The layout of a MinIO cluster's pools, which only grows at its end.
 
     The nodes depend on it, so a refusal comes before any of them is touched; it comes in the

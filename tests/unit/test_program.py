@@ -194,7 +194,7 @@ def test_what_protect_protects(run: Run) -> None:
         ("Volume", "minio-1"),
         ("Role", "citus-shop"),
         ("Database", "shop-database"),
-        ("Resource", "shop-members"),
+        ("Membership", "shop-members"),
         ("S3Bucket", "shop-uploads"),
     }
 
