@@ -1,0 +1,57 @@
+"""What a user reads when something is wrong, and that nothing is begun then."""
+
+import socket
+from collections.abc import Callable
+
+from tests.stack import LiveStack
+
+Make = Callable[..., LiveStack]
+
+
+def refused(stack: LiveStack, **environment: str) -> str:
+    """What `pulumi preview` says when it fails, without a traceback."""
+    assert stack.automation.name
+    result = stack.cli("preview", "--stack", stack.name, **environment)
+    text = result.stdout + result.stderr
+    assert result.returncode != 0, text
+    assert "Traceback" not in text
+    return text
+
+
+def test_every_mistake_of_a_config_at_once(stack: Make) -> None:
+    text = refused(
+        stack(
+            citus={"workers": 0},
+            minio={"pools": [{"nodes": 17}]},
+            projects={"Shop": {}},
+            cytus={"workers": 3},
+        )
+    )
+    assert "4 problems in the stack's config:" in text
+    assert "arquitectura:citus.workers: 0 is too small, at least 1" in text
+    assert "arquitectura:minio.pools[0]: 17 nodes of 1 drives" in text
+    assert "arquitectura:projects.Shop: 'Shop': a project's name has" in text
+    assert "arquitectura:cytus: unknown key, the valid ones are" in text
+
+
+def test_a_port_held_by_a_process(stack: Make) -> None:
+    with socket.create_server(("127.0.0.1", 18002)):
+        text = refused(stack())
+    assert "citus.port: port 18002 is taken by process python" in text
+    assert "pulumi config set --path 'arquitectura:citus.port' PORT" in text
+
+
+def test_no_docker_engine(stack: Make) -> None:
+    text = refused(stack(), DOCKER_HOST="unix:///nonexistent.sock")
+    assert "no Docker engine: unix:///nonexistent.sock" in text
+    assert "Start Docker Desktop, Colima or dockerd" in text
+
+
+def test_a_limit_above_the_machine(stack: Make) -> None:
+    text = refused(stack(citus={"worker": {"cpus": 4096}}))
+    assert "citus.worker.cpus: 4096 are more than Docker's" in text
+
+
+def test_a_wrong_passphrase(stack: Make) -> None:
+    text = refused(stack(), PULUMI_CONFIG_PASSPHRASE="wrong")
+    assert "incorrect passphrase" in text

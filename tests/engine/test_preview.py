@@ -1,0 +1,78 @@
+"""What the real engine would make of the configs, on an empty state."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from ops.sandbox import sandbox_settings
+from ops.stack import REPOSITORY
+from tests.stack import LiveStack
+
+Make = Callable[..., LiveStack]
+
+DEV = {
+    "docker:index/container:Container": 5,
+    "docker:index/network:Network": 1,
+    "docker:index/remoteImage:RemoteImage": 3,
+    "docker:index/volume:Volume": 5,
+    "minio:index/iamServiceAccount:IamServiceAccount": 1,
+    "minio:index/ilmPolicy:IlmPolicy": 1,
+    "minio:index/s3Bucket:S3Bucket": 1,
+    "minio:index/s3BucketVersioning:S3BucketVersioning": 1,
+    "postgresql:index/database:Database": 1,
+    "postgresql:index/role:Role": 1,
+    "pulumi-python:dynamic:HttpReady": 1,
+    "pulumi-python:dynamic:Membership": 2,
+    "pulumi-python:dynamic:PoolLayout": 1,
+    "random:index/randomPassword:RandomPassword": 3,
+}
+
+
+def committed(name: str) -> dict[str, object]:
+    """The sections of a committed stack's config."""
+    text = (REPOSITORY / f"Pulumi.{name}.yaml").read_text()
+    return {
+        key.removeprefix("arquitectura:"): value
+        for key, value in yaml.safe_load(text)["config"].items()
+        if key.startswith("arquitectura:")
+    }
+
+
+def previewed(stack: LiveStack) -> Counter[str]:
+    """The number of resources to create, by type; components and providers left out."""
+    stack.preview()
+    return Counter(
+        event.resource_pre_event.metadata.type
+        for event in stack.events
+        if event.resource_pre_event
+        and event.resource_pre_event.metadata.op.value == "create"
+        and not event.resource_pre_event.metadata.type.startswith(("arquitectura:", "pulumi:"))
+    )
+
+
+def test_dev_as_it_is_committed(stack: Make) -> None:
+    assert previewed(stack(**committed("dev"))) == DEV
+
+
+def test_a_distributed_minio(stack: Make) -> None:
+    four = previewed(stack(**{**committed("dev"), "minio": {"pools": [{"nodes": 4}]}}))
+    assert four == {
+        **DEV,
+        "docker:index/container:Container": 8,
+        "docker:index/volume:Volume": 8,
+    }
+
+
+def test_a_grown_minio(stack: Make) -> None:
+    pools = [{"nodes": 1}, {"nodes": 4}]
+    grown = previewed(stack(**{**committed("dev"), "minio": {"pools": pools}}))
+    assert grown["docker:index/container:Container"] == 9
+
+
+@pytest.mark.parametrize("file", sorted(REPOSITORY.glob("Pulumi.*.yaml")), ids=lambda f: f.name)
+def test_no_committed_config_holds_a_sandbox_value(file: object) -> None:
+    text = (REPOSITORY / str(file)).read_text()
+    assert not any(value in text for value in sandbox_settings().values())
+    assert "disable-default-providers" in text
