@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+const (
+	// shownExit is the executor's exit code for an error that the user has already been shown.
+	shownExit = 32
+	// grace is what an interrupted process gets before it is killed.
+	grace = 2 * time.Second
+)
+
+// host answers the engine. What it does not implement, the embedded server refuses.
+type host struct {
+	pulumirpc.UnimplementedLanguageRuntimeServer
+
+	ctx      context.Context // ends with the host
+	stop     context.CancelFunc
+	engine   string // address
+	tracing  string
+	executor string
+}
+
+func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+	return &pulumirpc.PluginInfo{Version: version.Version}, nil
+}
+
+func (h *host) About(
+	_ context.Context, req *pulumirpc.AboutRequest,
+) (*pulumirpc.AboutResponse, error) {
+	env, err := openEnvironment(req.GetInfo())
+	if err != nil {
+		return nil, err
+	}
+	python, err := env.version()
+	if err != nil {
+		return nil, err
+	}
+	return &pulumirpc.AboutResponse{Executable: env.python(), Version: python}, nil
+}
+
+func (h *host) GetRequiredPackages(
+	_ context.Context, req *pulumirpc.GetRequiredPackagesRequest,
+) (*pulumirpc.GetRequiredPackagesResponse, error) {
+	env, err := openEnvironment(req.GetInfo())
+	if err != nil {
+		return nil, err
+	}
+	packages, err := env.plugins()
+	if err != nil {
+		return nil, err
+	}
+	return &pulumirpc.GetRequiredPackagesResponse{Packages: packages}, nil
+}
+
+// GetProgramDependencies lists everything that is installed, also when only the direct
+// dependencies are asked for.
+func (h *host) GetProgramDependencies(
+	_ context.Context, req *pulumirpc.GetProgramDependenciesRequest,
+) (*pulumirpc.GetProgramDependenciesResponse, error) {
+	env, err := openEnvironment(req.GetInfo())
+	if err != nil {
+		return nil, err
+	}
+	dependencies, err := env.dependencies()
+	if err != nil {
+		return nil, err
+	}
+	return &pulumirpc.GetProgramDependenciesResponse{Dependencies: dependencies}, nil
+}
+
+func (h *host) InstallDependencies(
+	*pulumirpc.InstallDependenciesRequest, pulumirpc.LanguageRuntime_InstallDependenciesServer,
+) error {
+	return errors.New("the sandbox's Python host installs no dependencies: run `make setup`, " +
+		"which installs requirements.txt into .venv")
+}
+
+// Run executes the program. Its output is the host's own, which the engine shows.
+func (h *host) Run(
+	ctx context.Context, req *pulumirpc.RunRequest,
+) (*pulumirpc.RunResponse, error) {
+	env, err := openEnvironment(req.GetInfo())
+	if err != nil {
+		return nil, err
+	}
+	config, err := configEnvironment(req)
+	if err != nil {
+		return nil, err
+	}
+
+	ctx, end := h.joined(ctx)
+	defer end()
+	cmd := env.command(ctx, h.programArgs(req)...)
+	interruptible(cmd)
+	cmd.Dir = req.GetPwd()
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Env = append(cmd.Env, config...)
+
+	var exit *exec.ExitError
+	switch err := cmd.Run(); {
+	case err == nil:
+		return &pulumirpc.RunResponse{}, nil
+	case errors.As(err, &exit) && exit.ExitCode() == shownExit:
+		return &pulumirpc.RunResponse{Bail: true}, nil
+	default:
+		return &pulumirpc.RunResponse{Error: fmt.Sprintf("the program ended with: %v", err)}, nil
+	}
+}
+
+// configEnvironment hands the stack's config over. It holds secrets in the clear, and arguments would
+// show them to every process.
+func configEnvironment(req *pulumirpc.RunRequest) ([]string, error) {
+	if len(req.GetConfig()) == 0 {
+		return nil, nil
+	}
+	config, err := json.Marshal(req.GetConfig())
+	if err != nil {
+		return nil, err
+	}
+	secretKeys, err := json.Marshal(append([]string{}, req.GetConfigSecretKeys()...))
+	if err != nil {
+		return nil, err
+	}
+	return []string{
+		"PULUMI_CONFIG=" + string(config), "PULUMI_CONFIG_SECRET_KEYS=" + string(secretKeys),
+	}, nil
+}
+
+// programArgs are the arguments of the executor, as its own parser declares them.
+func (h *host) programArgs(req *pulumirpc.RunRequest) []string {
+	args := []string{
+		h.executor,
+		"--monitor", req.GetMonitorAddress(),
+		"--engine", h.engine,
+		"--project", req.GetProject(),
+		"--stack", req.GetStack(),
+		"--organization", req.GetOrganization(),
+		"--root_directory", req.GetInfo().GetRootDirectory(),
+		"--pwd", req.GetPwd(),
+		"--dry_run", strconv.FormatBool(req.GetDryRun()),
+		"--parallel", strconv.Itoa(int(req.GetParallel())),
+	}
+	if h.tracing != "" {
+		args = append(args, "--tracing", h.tracing)
+	}
+	program := filepath.Join(req.GetInfo().GetProgramDirectory(), req.GetInfo().GetEntryPoint())
+	return append(append(args, program), req.GetArgs()...)
+}
+
+// RunPlugin executes a policy pack. It serves from inside PolicyPack's constructor and prints the
+// port, which the engine awaits as the plugin's first line of output.
+func (h *host) RunPlugin(
+	req *pulumirpc.RunPluginRequest, out pulumirpc.LanguageRuntime_RunPluginServer,
+) error {
+	if req.GetKind() != string(apitype.AnalyzerPlugin) {
+		return fmt.Errorf("the sandbox's Python host runs programs and policy packs, "+
+			"not a plugin of kind %q: install it as an executable", req.GetKind())
+	}
+	env, err := openEnvironment(req.GetInfo())
+	if err != nil {
+		return err
+	}
+
+	closer, stdout, stderr, err := rpcutil.MakeRunPluginStreams(out, false)
+	if err != nil {
+		return err
+	}
+
+	ctx, end := h.joined(out.Context())
+	defer end()
+	args := append([]string{"-m", "pulumi.policy"}, req.GetArgs()...)
+	cmd := env.command(ctx, append(args, req.GetInfo().GetProgramDirectory())...)
+	interruptible(cmd)
+	cmd.Dir = req.GetPwd()
+	cmd.Env = append(cmd.Env, req.GetEnv()...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+
+	err = errors.Join(cmd.Run(), closer.Close())
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	return out.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Exitcode{
+		Exitcode: int32(cmd.ProcessState.ExitCode()),
+	}})
+}
+
+func (h *host) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	h.stop()
+	return &emptypb.Empty{}, nil
+}
+
+// joined ends with the call or with the host, whichever comes first.
+func (h *host) joined(call context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(call)
+	unwatch := context.AfterFunc(h.ctx, cancel)
+	return ctx, func() { unwatch(); cancel() }
+}
+
+// interruptible lets the process clean up when its context ends, but not for long.
+func interruptible(cmd *exec.Cmd) {
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	cmd.WaitDelay = grace
+}

@@ -1,0 +1,6 @@
+// A module whose path lies below the upstream's may import the upstream's internal packages.
+module github.com/terraform-providers/terraform-provider-random/shim
+
+go 1.26.0
+
+require github.com/terraform-providers/terraform-provider-random v1.3.2-0.20260513075824-f8d869dc98d9
