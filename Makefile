@@ -40,4 +40,4 @@ docs: setup ## Render docs/settings.md from the settings' descriptions
 	@$(PYTHON) -m ops.settings_doc
 
 bench: setup ## Measure speed, side by side with the floor
-	@$(PYTHON) -m ops.bench
+	@$(PYTHON) -m bench
