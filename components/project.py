@@ -67,8 +67,10 @@ class Project(pulumi.ComponentResource):
             citus,
             pulumi.ResourceOptions(parent=self),
         )
-        for bucket, bucket_args in args.buckets.items():
+        buckets = [
             Bucket(f"{name}-{bucket}", bucket_args, storage, pulumi.ResourceOptions(parent=self))
+            for bucket, bucket_args in args.buckets.items()
+        ]
         full_names = {bucket: options.bucket for bucket, options in args.buckets.items()}
         credentials: dict[str, pulumi.Input[object]] = {
             "database_url": database.url,
@@ -84,6 +86,8 @@ class Project(pulumi.ComponentResource):
                     parent=self,
                     provider=storage.provider,
                     replacement_trigger=args.credentials_version,
+                    # Deleted first, so that nobody writes while a bucket is emptied.
+                    depends_on=[bucket.contents for bucket in buckets],
                 ),
             )
             credentials |= {"s3_access_key": key.access_key, "s3_secret_key": key.secret_key}

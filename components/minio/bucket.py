@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_minio as minio
 
-from components.minio.cluster import MinioCluster
+from components.minio.cluster import ROOT_USER, MinioCluster
+from components.minio.contents import BucketContents, BucketContentsArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,15 @@ class BucketArgs:
 class Bucket(pulumi.ComponentResource):
     """A bucket.
 
-    Resources: a `minio.S3Bucket` and, where asked for, its `S3BucketVersioning`, `IlmPolicy` and
-    `S3BucketPolicy`, one after the other: MinIO loses one of two settings of a bucket that are
-    written at the same time.
+    Resources: a `minio.S3Bucket`, where asked for its `S3BucketVersioning`, `IlmPolicy` and
+    `S3BucketPolicy`, one after the other (MinIO loses one of two settings of a bucket that are
+    written at the same time), and its `BucketContents`.
+
+    Attributes:
+        contents: depend on it to be deleted before the objects are.
     """
 
-    bucket: minio.S3Bucket
+    contents: BucketContents
 
     def __init__(
         self,
@@ -50,7 +54,7 @@ class Bucket(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("arquitectura:minio:Bucket", name, None, opts)
-        self.bucket = minio.S3Bucket(
+        bucket = minio.S3Bucket(
             name,
             bucket=args.bucket,
             quota=args.quota_bytes,
@@ -58,7 +62,7 @@ class Bucket(pulumi.ComponentResource):
                 parent=self, provider=cluster.provider, protect=args.protect
             ),
         )
-        last: pulumi.Resource = self.bucket
+        last: pulumi.Resource = bucket
 
         def after() -> pulumi.ResourceOptions:
             return pulumi.ResourceOptions(parent=self, provider=cluster.provider, depends_on=[last])
@@ -66,7 +70,7 @@ class Bucket(pulumi.ComponentResource):
         if args.versioning:
             last = minio.S3BucketVersioning(
                 f"{name}-versioning",
-                bucket=self.bucket.bucket,
+                bucket=bucket.bucket,
                 versioning_configuration=minio.S3BucketVersioningVersioningConfigurationArgs(
                     status="Enabled"
                 ),
@@ -75,7 +79,7 @@ class Bucket(pulumi.ComponentResource):
         if args.expire_days or args.noncurrent_expire_days:
             last = minio.IlmPolicy(
                 f"{name}-lifecycle",
-                bucket=self.bucket.bucket,
+                bucket=bucket.bucket,
                 rules=[
                     minio.IlmPolicyRuleArgs(
                         id="expire",
@@ -90,12 +94,22 @@ class Bucket(pulumi.ComponentResource):
                 ),
             )
         if args.public_read:
-            minio.S3BucketPolicy(
+            last = minio.S3BucketPolicy(
                 f"{name}-policy",
-                bucket=self.bucket.bucket,
+                bucket=bucket.bucket,
                 policy=_public_read(args.bucket),
                 opts=after(),
             )
+        self.contents = BucketContents(
+            f"{name}-contents",
+            BucketContentsArgs(
+                bucket=args.bucket,
+                server=cluster.server,
+                user=ROOT_USER,
+                password=cluster.root_password,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[last], protect=args.protect),
+        )
         self.register_outputs({})
 
 

@@ -68,12 +68,14 @@ class MinioCluster(pulumi.ComponentResource):
 
     Attributes:
         provider: administers the cluster as root; usable once the gate is open.
+        server: `host:port` of the S3 API.
         endpoint: URL of the S3 API.
         console: URL of the web console.
         root_password: password of the user `admin`; secret.
     """
 
     provider: minio.Provider
+    server: str
     endpoint: str
     console: str
     root_password: pulumi.Output[str]
@@ -87,7 +89,8 @@ class MinioCluster(pulumi.ComponentResource):
     ) -> None:
         super().__init__("arquitectura:minio:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.endpoint = f"http://{host.address}:{args.api_port}"
+        self.server = f"{host.address}:{args.api_port}"
+        self.endpoint = f"http://{self.server}"
         self.console = f"http://{host.address}:{args.console_port}"
         self.root_password = random.RandomPassword(
             f"{name}-root", length=32, special=False, opts=child
@@ -133,7 +136,7 @@ class MinioCluster(pulumi.ComponentResource):
         )
         self.provider = minio.Provider(
             f"{name}-minio",
-            minio_server=self.endpoint.removeprefix("http://"),
+            minio_server=self.server,
             minio_user=ROOT_USER,
             minio_password=self.root_password,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),

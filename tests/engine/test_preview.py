@@ -23,6 +23,7 @@ DEV = {
     "minio:index/s3BucketVersioning:S3BucketVersioning": 1,
     "postgresql:index/database:Database": 1,
     "postgresql:index/role:Role": 1,
+    "pulumi-python:dynamic:BucketContents": 1,
     "pulumi-python:dynamic:HttpReady": 1,
     "pulumi-python:dynamic:Membership": 2,
     "pulumi-python:dynamic:PoolLayout": 1,

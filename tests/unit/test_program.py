@@ -196,6 +196,7 @@ def test_what_protect_protects(run: Run) -> None:
         ("Database", "shop-database"),
         ("Membership", "shop-members"),
         ("S3Bucket", "shop-uploads"),
+        ("BucketContents", "shop-uploads-contents"),
     }
 
 
