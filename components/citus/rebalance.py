@@ -146,7 +146,7 @@ def _problem(job: Job, idle: float) -> str | None:
     """Why a job will not end by itself, or None; `idle` is in seconds."""
     if job.retries >= MAX_RETRIES:
         return (
-            f"a shard could not be moved in {job.retries} tries: {job.message}."
+            f"moving a shard has failed {job.retries} times: {job.message}."
             " Remove the cause, then run `pulumi up` again"
         )
     if job.state == "scheduled" and idle > START_SECONDS:
@@ -193,6 +193,6 @@ def _job(number: int, state: str, details: dict[str, Any]) -> Job:
         done=counts.get("done", 0),
         total=sum(counts.values()),
         retries=int(worst.get("retried") or 0),
-        message=" ".join(str(failed.get("message") or "").split()),
+        message=" ".join(str(failed.get("message") or "").partition("CONTEXT:")[0].split()),
         progress=json.dumps([state, counts, moving], sort_keys=True),
     )

@@ -122,19 +122,22 @@ def reconcile(target: Target) -> None:
         CitusError: naming the database, what is wrong and what to do. Workers that should have left
             are then still members.
     """
-    with clear_errors(target.database), _sessions(target) as (admin, session):
+    with (
+        clear_errors(target.database),
+        _sessions(target) as (admin, session),
+        _exclusive(session, target),
+    ):
         _ensure_extension(session, "citus")
-        with _exclusive(session, target):
-            await_running(session, target.database)
-            change = plan(target.workers, _nodes(session))
-            dead = _check(admin, session, target, change)
-            _remove_dead(admin, session, dead)
-            _join(admin, session, target, change)
-            leaving = [node for node in change.leaving if node not in dead]
-            if leaving:
-                _leave(admin, session, target, change, leaving)
-            elif change.fills:
-                _balance(session, target, drain_only=False, purpose=_balance_purpose(target))
+        await_running(session, target.database)
+        change = plan(target.workers, _nodes(session))
+        dead = _check(admin, session, target, change)
+        _remove_dead(admin, session, dead)
+        _join(admin, session, target, change)
+        leaving = [node for node in change.leaving if node not in dead]
+        if leaving:
+            _leave(admin, session, target, change, leaving)
+        elif change.fills:
+            _balance(session, target, drain_only=False, purpose=_balance_purpose(target))
 
 
 def members(server: Server, database: str) -> list[Address] | None:
@@ -299,10 +302,37 @@ def _join(admin: Session, session: Session, target: Target, change: Change) -> N
                     "SELECT citus_activate_node(%s, %s)", [node.address.host, node.address.port]
                 )
     _set_takes_shards(session, resuming, True)
+    _claim_orphans(session, change.joining)
     if target.owner is not None:
         # Only now: registering has copied the role to the workers.
         for worker in target.workers:
             _set_owner(admin, worker, database, target.owner)
+
+
+def _claim_orphans(session: Session, joined: Sequence[Address]) -> None:
+    """Hands what removed workers have left behind to those that joined.
+
+    Moves leave tables to be dropped later, noted in `pg_dist_cleanup`. Citus skips the notes on a
+    node that has been removed since, and refuses to move those shards ever again. A worker that
+    joins may be that node, on its old volume: as it has no shards yet, all that is noted can go.
+    The next rebalance begins with it.
+    """
+    if value(session, "SELECT to_regclass('pg_catalog.pg_dist_cleanup')") is None:
+        return  # before Citus 11.1
+    session.execute(
+        """
+        WITH orphaned AS (
+            DELETE FROM pg_dist_cleanup c
+            WHERE NOT EXISTS (SELECT FROM pg_dist_node n WHERE n.groupid = c.node_group_id)
+            RETURNING *)
+        INSERT INTO pg_dist_cleanup
+        SELECT nextval('pg_catalog.pg_dist_cleanup_recordid_seq'),
+               o.operation_id, o.object_type, o.object_name, n.groupid, o.policy_type
+        FROM orphaned o CROSS JOIN pg_dist_node n
+        WHERE n.nodename || ':' || n.nodeport = ANY(%s)
+        """,
+        [[str(address) for address in joined]],
+    )
 
 
 def _leave(
@@ -492,7 +522,8 @@ def _exclusive(session: Session, target: Target) -> Iterator[None]:
 
     def take() -> None:
         if not value(session, "SELECT pg_try_advisory_lock(hashtext(%s))", [MEMBERSHIP]):
-            await_running(session, target.database)
+            if _is_citus(session):
+                await_running(session, target.database)
             raise NotReadyError(
                 "another run is changing its workers. Wait for it, then run `pulumi up` again"
             )
