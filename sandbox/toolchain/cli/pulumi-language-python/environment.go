@@ -58,7 +58,7 @@ func openEnvironment(info *pulumirpc.ProgramInfo) (*environment, error) {
 
 func (e *environment) python() string { return filepath.Join(e.dir, "bin", "python") }
 
-// command prepares a Python process. It is interrupted when ctx ends.
+// command prepares a Python process. It is killed when ctx ends.
 func (e *environment) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, e.python(), args...)
 	cmd.Env = append(toolchain.ActivateVirtualEnv(os.Environ(), e.dir), "PYTHONUNBUFFERED=1")

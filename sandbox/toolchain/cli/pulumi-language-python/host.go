@@ -9,8 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
@@ -19,12 +17,8 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-const (
-	// shownExit is the executor's exit code for an error that the user has already been shown.
-	shownExit = 32
-	// grace is what an interrupted process gets before it is killed.
-	grace = 2 * time.Second
-)
+// shownExit is the executor's exit code for an error that the user has already been shown.
+const shownExit = 32
 
 // host answers the engine. What it does not implement, the embedded server refuses.
 type host struct {
@@ -108,7 +102,6 @@ func (h *host) Run(
 	ctx, end := h.joined(ctx)
 	defer end()
 	cmd := env.command(ctx, h.programArgs(req)...)
-	interruptible(cmd)
 	cmd.Dir = req.GetPwd()
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = append(cmd.Env, config...)
@@ -187,7 +180,6 @@ func (h *host) RunPlugin(
 	defer end()
 	args := append([]string{"-m", "pulumi.policy"}, req.GetArgs()...)
 	cmd := env.command(ctx, append(args, req.GetInfo().GetProgramDirectory())...)
-	interruptible(cmd)
 	cmd.Dir = req.GetPwd()
 	cmd.Env = append(cmd.Env, req.GetEnv()...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
@@ -212,10 +204,4 @@ func (h *host) joined(call context.Context) (context.Context, context.CancelFunc
 	ctx, cancel := context.WithCancel(call)
 	unwatch := context.AfterFunc(h.ctx, cancel)
 	return ctx, func() { unwatch(); cancel() }
-}
-
-// interruptible lets the process clean up when its context ends, but not for long.
-func interruptible(cmd *exec.Cmd) {
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
-	cmd.WaitDelay = grace
 }
