@@ -6,11 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from bench.floor import Floor
 from bench.measure import timed
-from config.settings import Images
 from tests.stack import LiveStack, Ports, live_stack
 
 PORTS = Ports(api=16800, console=16801, postgres=16802)
@@ -35,10 +32,8 @@ def stack(name: str, **sections: Any) -> Iterator[LiveStack]:
 @contextmanager
 def floor(live: LiveStack) -> Iterator[Floor]:
     """The floor on the images of a stack."""
-    config = yaml.safe_load(live.config_file.read_text())["config"]
-    images = Images.model_validate(config.get("arquitectura:images", {}))
     with tempfile.TemporaryDirectory() as directory:
-        script = Floor(Path(directory), images.citus, images.minio)
+        script = Floor(Path(directory), live.image("citus"), live.image("minio"))
         try:
             yield script
         finally:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pulumi import automation as auto
 
+from config.settings import Images
 from ops.sandbox import sandbox_settings
 from ops.stack import REPOSITORY
 from ops.up import in_sandbox
@@ -82,6 +83,12 @@ class LiveStack:
         written = yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
         written["config"] = {f"arquitectura:{key}": value for key, value in config.items()}
         self.config_file.write_text(yaml.safe_dump(written))
+
+    def image(self, service: str) -> str:
+        """The image that the stack is configured with."""
+        config = yaml.safe_load(self.config_file.read_text())["config"]
+        images = Images.model_validate(config.get("arquitectura:images", {}))
+        return str(getattr(images, service))
 
     @property
     def automation(self) -> auto.Stack:

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 
-from tests.stack import LiveStack
+from tests.stack import LiveStack, docker
 
 Make = Callable[..., LiveStack]
 
@@ -39,6 +39,16 @@ def test_a_port_held_by_a_process(stack: Make) -> None:
         text = refused(stack())
     assert "citus.port: port 18002 is taken by process python" in text
     assert "pulumi config set --path 'arquitectura:citus.port' PORT" in text
+
+
+def test_a_port_held_by_a_container(stack: Make) -> None:
+    waiting = stack()
+    name, port = "test-engine-holder", "127.0.0.1:18001:80"
+    docker("run", "--detach", "--name", name, "--publish", port, waiting.image("busybox"), "top")
+    try:
+        assert f"minio.console_port: port 18001 is taken by container {name}" in refused(waiting)
+    finally:
+        docker("rm", "--force", name)
 
 
 def test_no_docker_engine(stack: Make) -> None:
