@@ -151,7 +151,7 @@ def members(server: Server, database: str) -> list[Address] | None:
             if not _has_database(admin, database):
                 return None
         with connect(server, database) as session:
-            if not _is_citus(session):
+            if not _has_extension(session, "citus"):
                 return []
             return [node.address for node in _nodes(session) if node.active]
 
@@ -174,7 +174,7 @@ def dissolve(server: Server, database: str, workers: Sequence[Address]) -> None:
         nodes: list[Node] = []
         if _has_database(admin, database):
             with connect(server, database) as session:
-                nodes = _nodes(session) if _is_citus(session) else []
+                nodes = _nodes(session) if _has_extension(session, "citus") else []
         if database == MAINTENANCE_DATABASE:
             with _registration(admin):
                 for node in nodes:
@@ -232,7 +232,9 @@ def _check_unknown_databases(admin: Session, target: Target, change: Change) -> 
     holding = []
     for (name,) in others:
         with connect(target.server, name) as other:
-            if _is_citus(other) and leaving & {node.address for node in _nodes(other)}:
+            if _has_extension(other, "citus") and leaving & {
+                node.address for node in _nodes(other)
+            }:
                 holding.append(str(name))
     if holding:
         raise CitusError(
@@ -522,7 +524,7 @@ def _exclusive(session: Session, target: Target) -> Iterator[None]:
 
     def take() -> None:
         if not value(session, "SELECT pg_try_advisory_lock(hashtext(%s))", [MEMBERSHIP]):
-            if _is_citus(session):
+            if _has_extension(session, "citus"):
                 await_running(session, target.database)
             raise NotReadyError(
                 "another run is changing its workers. Wait for it, then run `pulumi up` again"
@@ -542,6 +544,8 @@ def _exclusive(session: Session, target: Target) -> Iterator[None]:
 
 
 def _ensure_dblink(admin: Session) -> None:
+    if _has_extension(admin, "dblink"):
+        return
     with _registration(admin):
         # The coordinator alone needs it, also while a worker is down.
         admin.execute("SET citus.enable_ddl_propagation = off")
@@ -549,9 +553,8 @@ def _ensure_dblink(admin: Session) -> None:
 
 
 def _ensure_extension(session: Session, name: str) -> None:
-    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
-    if not value(session, "SELECT true FROM pg_extension WHERE extname = %s", [name]):
-        session.execute(statement)
+    if not _has_extension(session, name):
+        session.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name)))
 
 
 def _nodes(session: Session) -> list[Node]:
@@ -593,8 +596,8 @@ def _has_database(admin: Session, database: str) -> bool:
     return bool(value(admin, "SELECT true FROM pg_database WHERE datname = %s", [database]))
 
 
-def _is_citus(session: Session) -> bool:
-    return bool(value(session, "SELECT true FROM pg_extension WHERE extname = 'citus'"))
+def _has_extension(session: Session, name: str) -> bool:
+    return bool(value(session, "SELECT true FROM pg_extension WHERE extname = %s", [name]))
 
 
 def _each(workers: Sequence[Address], action: Callable[[Address], None]) -> None:
