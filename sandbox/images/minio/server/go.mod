@@ -1,0 +1,3 @@
+module arquitectura/sandbox/minio
+
+go 1.25

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs the stand-ins of the minio and postgresql plugins for Pulumi, with an environment of
+# their own. What is there already is left as it is.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+pulumi_home=${PULUMI_HOME:-$HOME/.pulumi}
+target=$pulumi_home/sandbox-plugins
+export PATH=$pulumi_home/bin:$HOME/.local/bin:$PATH
+
+version() { # NAME: the version of its SDK, which the plugin must have exactly
+    sed -n "s/^pulumi-$1==\([0-9.]*\).*/\1/p" "$here/../../requirements.txt"
+}
+installed() { # NAME
+    [ -x "$pulumi_home/plugins/resource-$1-v$(version "$1")/pulumi-resource-$1" ]
+}
+
+hash=$(cd "$here" && find standin requirements.txt install.sh -type f -not -name '*.pyc' -print0 |
+    LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+if [ "$(cat "$target/hash" 2>/dev/null)" = "$hash" ] && installed minio && installed postgresql; then
+    echo "plugins minio and postgresql: up to date"
+    exit 0
+fi
+command -v pulumi >/dev/null || {
+    echo "pulumi is missing: run sandbox/toolchain/install.sh" >&2
+    exit 1
+}
+
+rm -rf "$target"
+mkdir -p "$target"
+if command -v uv >/dev/null; then
+    uv venv --quiet --python '>=3.11' "$target/venv"
+    uv pip install --quiet --python "$target/venv/bin/python" --require-hashes --compile-bytecode \
+        -r "$here/requirements.txt"
+else
+    python3 -m venv "$target/venv"
+    "$target/venv/bin/python" -m pip install --quiet --require-hashes -r "$here/requirements.txt"
+fi
+cp -r "$here/standin" "$target/standin"
+"$target/venv/bin/python" -m compileall -q "$target/standin"
+
+for name in minio postgresql; do
+    plugin=$target/pulumi-resource-$name
+    cat >"$plugin" <<SCRIPT
+#!/bin/sh
+export PYTHONPATH='$target' PYTHONDONTWRITEBYTECODE=1
+exec '$target/venv/bin/python' -m standin.$name $(version "$name")
+SCRIPT
+    chmod +x "$plugin"
+    pulumi plugin install resource "$name" "$(version "$name")" --file "$plugin" --reinstall
+    echo "plugin $name $(version "$name"): installed"
+done
+echo "$hash" >"$target/hash"

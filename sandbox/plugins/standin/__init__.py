@@ -1,0 +1,1 @@
+"""Pulumi provider plugins that stand in for the official ones, behind the same SDK classes."""
