@@ -87,6 +87,7 @@ if [ "$1" = postgres ] && [ "$(id -u)" = 0 ]; then
     install -d -m 700 "$PGDATA"
     find "$PGDATA" \! -user postgres -exec chown postgres:postgres '{}' +
     find /var/run/postgresql \! -user postgres -exec chown postgres:postgres '{}' +
+    export HOME=/var/lib/postgresql
     exec setpriv --reuid postgres --regid postgres --init-groups "${BASH_SOURCE[0]}" "$@"
 fi
 if [ "$1" = postgres ]; then

@@ -199,9 +199,9 @@ CREATE FUNCTION pg_catalog.citus_rebalance_start(rebalance_strategy name DEFAULT
         parallel_transfer_colocated_shards boolean DEFAULT false)
     RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    relation regclass;
     node pg_dist_node;
     answer record;
+    lacks_copies boolean;
     move record;
     job bigint;
     task bigint;
@@ -229,13 +229,20 @@ BEGIN
         END IF;
     END LOOP;
 
+    lacks_copies := EXISTS (
+        SELECT FROM pg_dist_partition JOIN pg_dist_shard s USING (logicalrelid), pg_dist_node n
+        WHERE repmodel = 't' AND isactive AND noderole = 'primary' AND NOT EXISTS (
+            SELECT FROM pg_dist_placement p WHERE p.shardid = s.shardid AND p.groupid = n.groupid));
+    IF NOT lacks_copies AND NOT EXISTS (SELECT FROM citus_internal.plan_moves(drain_only)) THEN
+        RAISE NOTICE 'No moves available for rebalancing';
+        RETURN NULL;
+    END IF;
+    PERFORM citus_internal.ensure_transferable(moved, shard_transfer_mode)
+    FROM citus_internal.plan_moves(drain_only) plan, citus_internal.tables_moved_with(plan.shardid) moved;
+
     INSERT INTO pg_dist_background_job (job_type, description)
     VALUES ('rebalance', 'Rebalance all colocation groups') RETURNING job_id INTO job;
-    IF EXISTS (SELECT FROM pg_dist_partition JOIN pg_dist_shard USING (logicalrelid), pg_dist_node
-               WHERE repmodel = 't' AND isactive AND noderole = 'primary'
-               AND NOT EXISTS (SELECT FROM pg_dist_placement p
-                               WHERE p.shardid = pg_dist_shard.shardid AND p.groupid = pg_dist_node.groupid))
-    THEN
+    IF lacks_copies THEN
         INSERT INTO pg_dist_background_task (job_id, command, owner)
         VALUES (job, format('SELECT pg_catalog.replicate_reference_tables(%L)', shard_transfer_mode),
             citus_internal.outer_user()::text::regrole)
@@ -246,8 +253,6 @@ BEGIN
         SELECT shardid, a.nodeid AS source, b.nodeid AS target FROM citus_internal.plan_moves(drain_only)
             JOIN pg_dist_node a ON a.groupid = source JOIN pg_dist_node b ON b.groupid = target
     LOOP
-        PERFORM citus_internal.ensure_transferable(t, shard_transfer_mode)
-        FROM citus_internal.tables_moved_with(move.shardid) t;
         INSERT INTO pg_dist_background_task (job_id, status, command, not_before, nodes_involved, owner)
         VALUES (job, CASE WHEN before IS NULL THEN 'runnable' ELSE 'blocked' END::citus_task_status,
             format('SELECT pg_catalog.citus_move_shard_placement(%s,%s,%s,%L)',
@@ -262,11 +267,6 @@ BEGIN
         END IF;
         moves := moves + 1;
     END LOOP;
-    IF moves = 0 THEN
-        DELETE FROM pg_dist_background_job WHERE job_id = job;
-        RAISE NOTICE 'No moves available for rebalancing';
-        RETURN NULL;
-    END IF;
     RAISE NOTICE 'Scheduled % moves as job %', moves, job USING
         DETAIL = 'Rebalance scheduled as background job',
         HINT = 'To monitor progress, run: SELECT * FROM citus_rebalance_status();';

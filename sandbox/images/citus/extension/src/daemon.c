@@ -84,13 +84,17 @@ register_worker(const char *function, const char *name, Datum argument)
 		.bgw_main_arg = argument,
 		.bgw_notify_pid = MyProcPid,
 	};
-	BackgroundWorkerHandle *handle;
+	BackgroundWorkerHandle *handle = NULL;
+	MemoryContext context = MemoryContextSwitchTo(TopMemoryContext);	/* the handle outlives this step */
 
 	strlcpy(worker.bgw_library_name, "citus", BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, function, BGW_MAXLEN);
 	strlcpy(worker.bgw_type, name, BGW_MAXLEN);
 	snprintf(worker.bgw_name, BGW_MAXLEN, "%s: %u", name, MyDatabaseId);
-	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		handle = NULL;
+	MemoryContextSwitchTo(context);
+	return handle;
 }
 
 static void
@@ -195,6 +199,8 @@ maintain(BackgroundWorkerHandle **runner)
 		if (strcmp(work, "t") == 0 &&
 			(*runner == NULL || GetBackgroundWorkerPid(*runner, &pid) == BGWH_STOPPED))
 		{
+			if (*runner != NULL)
+				pfree(*runner);
 			*runner = register_worker("citus_task_runner", "Citus Background Task Queue Monitor",
 									  ObjectIdGetDatum(MyDatabaseId));
 			if (*runner == NULL)
