@@ -100,7 +100,7 @@ def container(
         ],
         memory=args.memory_mb,
         memory_swap=args.memory_mb,  # unset, Docker doubles it and every preview shows a change
-        cpus=f"{args.cpus:g}",  # "1.50" would be replaced at every `up`
+        cpus=cpus_text(args.cpus),
         shm_size=args.shm_mb,
         restart="unless-stopped",
         stop_signal=args.stop_signal,
@@ -118,6 +118,15 @@ def container(
         opts=_options(host, opts),
         **_common(host, args.service, args.ordinal, args.image),
     )
+
+
+def cpus_text(cpus: float) -> str:
+    """A CPU limit as the provider reads it back: another spelling is replaced at every `up`.
+
+    Formula: `nanoInt64ToDecimalString` of kreuzwerker/terraform-provider-docker.
+    """
+    text = f"{cpus:.9f}"
+    return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,13 @@ class HttpReadyArgs:
     Attributes:
         url: answers 200 once the service can be used.
         service: what people call it; for the error.
-        triggers: waits again whenever one of these changes.
+        containers: ids of its containers; waits again when one is replaced.
         timeout: seconds to wait at most.
     """
 
     url: str
     service: str
-    triggers: Sequence[pulumi.Input[str]] = ()
+    containers: Sequence[pulumi.Input[str]]
     timeout: int = 120
 
 
@@ -44,7 +44,7 @@ class HttpReadyProvider(Provider):
 
     @override
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
-        return DiffResult(changes=any(olds.get(key) != news[key] for key in ("url", "triggers")))
+        return DiffResult(changes=any(olds.get(key) != news[key] for key in ("url", "containers")))
 
     @override
     def create(self, props: Properties) -> CreateResult:

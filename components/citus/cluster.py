@@ -6,6 +6,7 @@ from typing import Literal
 from urllib.parse import quote
 
 import pulumi
+import pulumi_docker as docker
 import pulumi_postgresql as postgresql
 import pulumi_random as random
 
@@ -142,8 +143,9 @@ class CitusCluster(pulumi.ComponentResource):
         ]
         nodes = [coordinator.container, *(worker.container for worker in workers)]
 
+        # The gate: whatever needs the cluster comes after it, also when a node was replaced.
         membership = self.join(
-            f"{name}-members", SUPERUSER, owner=None, depends_on=nodes, parent=self
+            f"{name}-members", SUPERUSER, owner=None, containers=nodes, parent=self
         )
         self.provider = postgresql.Provider(
             f"{name}-postgresql",
@@ -187,8 +189,9 @@ class CitusCluster(pulumi.ComponentResource):
         database: str,
         *,
         owner: str | None,
-        depends_on: Sequence[pulumi.Resource],
         parent: pulumi.Resource,
+        depends_on: Sequence[pulumi.Resource] = (),
+        containers: Sequence[docker.Container] = (),
         protect: bool = False,
     ) -> Membership:
         """Registers the cluster's workers in `database`, which exists on the coordinator.
@@ -208,6 +211,7 @@ class CitusCluster(pulumi.ComponentResource):
                     for ordinal in range(1, self._args.workers + 1)
                 ],
                 databases=self._args.databases,
+                containers=[container.id for container in containers],
                 connection=Connection(
                     host=self._host.address,
                     port=self._args.port,

@@ -51,6 +51,7 @@ class MembershipArgs:
         workers: `host:port` of each worker, in the order of their ordinals.
         databases: names of all databases of the cluster that have a membership. A worker does not
             leave while it is a member of any other.
+        containers: ids of the nodes' containers; when one is replaced, its node is waited for.
         connection: reaches the coordinator.
         rebalance: `online`, or `block_writes` for tables without a primary key.
         ready_timeout: seconds that coordinator and workers get to answer.
@@ -62,6 +63,7 @@ class MembershipArgs:
     workers: Sequence[str]
     databases: Sequence[str]
     connection: Connection
+    containers: Sequence[pulumi.Input[str]] = ()
     rebalance: Literal["online", "block_writes"] = "online"
     ready_timeout: int = 120
 
@@ -78,7 +80,7 @@ class MembershipProvider(ResourceProvider):
         none. Another connection is kept for later deletes. Another database is another resource;
         its old members' databases are dropped.
         """
-        kept = ("owner", "coordinator", "host", "port", "user", "password", "sslmode")
+        kept = ("containers", "owner", "coordinator", "host", "port", "user", "password", "sslmode")
         replaces = ["database"] if olds.get("database") != news.get("database") else []
         changes = (
             bool(replaces)
@@ -142,6 +144,7 @@ class Membership(Resource, name="Membership"):
             "coordinator": args.coordinator,
             "workers": list(args.workers),
             "databases": list(args.databases),
+            "containers": list(args.containers),
             "rebalance": args.rebalance,
             "ready_timeout": args.ready_timeout,
             "host": connection.host,

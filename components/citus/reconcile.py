@@ -191,10 +191,10 @@ def dissolve(server: Server, database: str, workers: Sequence[Address]) -> None:
 
 def _check(admin: Session, session: Session, target: Target, change: Change) -> list[Node]:
     """Refuses what cannot succeed, before anything has changed; returns the dead that may leave."""
-    if not (change.joining or change.resuming or change.leaving or change.fills):
-        return []
     for worker in target.workers:
         await_worker(admin, worker, patience=target.patience)
+    if not (change.joining or change.resuming or change.leaving or change.fills):
+        return []
     dead = [node for node in change.leaving if not _answers(admin, node.address)]
     if change.leaving:
         _check_unknown_databases(admin, target, change)

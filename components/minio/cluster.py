@@ -128,11 +128,9 @@ class MinioCluster(pulumi.ComponentResource):
             HttpReadyArgs(
                 url=f"{self.endpoint}/minio/health/cluster",
                 service="MinIO",
-                triggers=[args.image, *command, *args.cors_origins],
+                containers=[node.id for pool in pools for node in pool.containers],
             ),
-            pulumi.ResourceOptions(
-                parent=self, depends_on=[node for pool in pools for node in pool.containers]
-            ),
+            child,
         )
         self.provider = minio.Provider(
             f"{name}-minio",
@@ -198,6 +196,8 @@ class MinioPool(pulumi.ComponentResource):
                     ]
                     if ordinal == 1
                     else [],
+                    # All images have `mc`, and not all have a client for the node's own
+                    # /minio/health/live; this asks the node whether the cluster can be used.
                     healthcheck=Healthcheck(command=["mc", "ready", "local"]),
                 ),
                 pulumi.ResourceOptions(parent=self, depends_on=[*data.resources]),

@@ -56,7 +56,7 @@ def test_every_service_restarts_and_is_checked(run: Run) -> None:
     for service in services:
         inputs = service.inputs
         assert inputs["restart"] == "unless-stopped"
-        assert inputs["cpus"] == "2"
+        assert inputs["cpus"] == "2.0"
         assert {"tests", "interval", "timeout", "retries", "startPeriod"} == (
             inputs["healthcheck"].keys()
         )
