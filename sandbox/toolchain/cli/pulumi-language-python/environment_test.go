@@ -75,11 +75,27 @@ func TestWhatItCannotDoIsRefused(t *testing.T) {
 }
 
 func TestConfigWithoutSecretsIsAnEmptyListNotNull(t *testing.T) {
-	env, err := configEnvironment(&pulumirpc.RunRequest{Config: map[string]string{"a:b": "c"}})
+	env, err := configEnvironment(map[string]string{"a:b": "c"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(env, " "); got != `PULUMI_CONFIG={"a:b":"c"} PULUMI_CONFIG_SECRET_KEYS=[]` {
 		t.Error(got)
+	}
+}
+
+func TestPolicyPackIsToldOfTheStack(t *testing.T) {
+	env, err := stackEnvironment(&pulumirpc.AnalyzerStackConfigureRequest{
+		Organization: "organization", Project: "shop", Stack: "dev", DryRun: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "PULUMI_ORGANIZATION=organization PULUMI_PROJECT=shop PULUMI_STACK=dev PULUMI_DRY_RUN=true"
+	if got := strings.Join(env, " "); got != want {
+		t.Error(got)
+	}
+	if env, err := stackEnvironment(nil); len(env) > 0 || err != nil {
+		t.Error(env, err)
 	}
 }

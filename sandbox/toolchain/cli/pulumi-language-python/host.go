@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	sdk "github.com/pulumi/pulumi/sdk/v3"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
@@ -94,7 +95,7 @@ func (h *host) Run(
 	if err != nil {
 		return nil, err
 	}
-	config, err := configEnvironment(req)
+	config, err := configEnvironment(req.GetConfig(), req.GetConfigSecretKeys())
 	if err != nil {
 		return nil, err
 	}
@@ -117,22 +118,22 @@ func (h *host) Run(
 	}
 }
 
-// configEnvironment hands the stack's config over. It holds secrets in the clear, and arguments would
-// show them to every process.
-func configEnvironment(req *pulumirpc.RunRequest) ([]string, error) {
-	if len(req.GetConfig()) == 0 {
+// configEnvironment hands the stack's config over. It holds secrets in the clear, and arguments
+// would show them to every process.
+func configEnvironment(config map[string]string, secretKeys []string) ([]string, error) {
+	if len(config) == 0 {
 		return nil, nil
 	}
-	config, err := json.Marshal(req.GetConfig())
+	values, err := json.Marshal(config)
 	if err != nil {
 		return nil, err
 	}
-	secretKeys, err := json.Marshal(append([]string{}, req.GetConfigSecretKeys()...))
+	secrets, err := json.Marshal(append([]string{}, secretKeys...))
 	if err != nil {
 		return nil, err
 	}
 	return []string{
-		"PULUMI_CONFIG=" + string(config), "PULUMI_CONFIG_SECRET_KEYS=" + string(secretKeys),
+		"PULUMI_CONFIG=" + string(values), "PULUMI_CONFIG_SECRET_KEYS=" + string(secrets),
 	}, nil
 }
 
@@ -157,8 +158,8 @@ func (h *host) programArgs(req *pulumirpc.RunRequest) []string {
 	return append(append(args, program), req.GetArgs()...)
 }
 
-// RunPlugin executes a policy pack. It serves from inside PolicyPack's constructor and prints the
-// port, which the engine awaits as the plugin's first line of output.
+// RunPlugin executes a policy pack, in its own folder. It is told of the stack by its environment,
+// so it starts only when the engine has named the stack; until then the SDK's proxy answers for it.
 func (h *host) RunPlugin(
 	req *pulumirpc.RunPluginRequest, out pulumirpc.LanguageRuntime_RunPluginServer,
 ) error {
@@ -175,16 +176,32 @@ func (h *host) RunPlugin(
 	if err != nil {
 		return err
 	}
-
 	ctx, end := h.joined(out.Context())
 	defer end()
+	proxy, stdout, err := sdk.NewPolicyProxy(ctx, stdout)
+	if err != nil {
+		return err
+	}
+	stack, err := proxy.AwaitConfiguration(ctx)
+	if err != nil {
+		return err
+	}
+	told, err := stackEnvironment(stack)
+	if err != nil {
+		return err
+	}
+
 	args := append([]string{"-m", "pulumi.policy"}, req.GetArgs()...)
 	cmd := env.command(ctx, append(args, req.GetInfo().GetProgramDirectory())...)
-	cmd.Dir = req.GetPwd()
-	cmd.Env = append(cmd.Env, req.GetEnv()...)
+	cmd.Dir = req.GetInfo().GetProgramDirectory()
+	cmd.Env = append(append(cmd.Env, told...), req.GetEnv()...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Start(); err != nil {
+		proxy.Abort(err)
+		return err
+	}
 
-	err = errors.Join(cmd.Run(), closer.Close())
+	err = errors.Join(proxy.Attach(ctx, cmd), closer.Close())
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return err
@@ -192,6 +209,24 @@ func (h *host) RunPlugin(
 	return out.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Exitcode{
 		Exitcode: int32(cmd.ProcessState.ExitCode()),
 	}})
+}
+
+// stackEnvironment tells a policy pack which stack it checks, nothing when it is asked without one.
+// As with upstream's host, it is not told which of the config is secret.
+func stackEnvironment(stack *pulumirpc.AnalyzerStackConfigureRequest) ([]string, error) {
+	if stack == nil {
+		return nil, nil
+	}
+	config, err := configEnvironment(stack.GetConfig(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return append(config,
+		"PULUMI_ORGANIZATION="+stack.GetOrganization(),
+		"PULUMI_PROJECT="+stack.GetProject(),
+		"PULUMI_STACK="+stack.GetStack(),
+		"PULUMI_DRY_RUN="+strconv.FormatBool(stack.GetDryRun()),
+	), nil
 }
 
 func (h *host) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
