@@ -126,7 +126,7 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(failures))
 
     def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        olds, news = from_struct(request.oldInputs or request.olds), from_struct(request.news)
+        olds, news = from_struct(request.old_inputs), from_struct(request.news)
         changed = [name for name in {**olds, **news} if olds.get(name) != news.get(name)]
         return _diff(dict.fromkeys(changed, (provider_pb2.PropertyDiff.UPDATE, False)), False)
 
