@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httputil"
 	"strconv"
@@ -75,6 +76,17 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				"SeaweedFS stands in for MinIO here and has no bucket or object setting ?"+name+".")
 			return
 		}
+		if bucket := deletedBucket(r); bucket != "" {
+			switch full, err := f.holdsVersions(r.Context(), "/buckets/"+bucket); {
+			case err != nil:
+				refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", err.Error())
+				return
+			case full:
+				refuse(w, http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete "+
+					"is not empty. You must delete all versions in the bucket.")
+				return
+			}
+		}
 		f.s3.ServeHTTP(w, r)
 	}
 }
@@ -137,12 +149,17 @@ func (f *Front) get(ctx context.Context, host string, port int, path string, int
 	if err != nil {
 		return err
 	}
+	request.Header.Set("Accept", "application/json")
 	response, err := f.client.Do(request)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	switch response.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return fmt.Errorf("%s: %w", request.URL, fs.ErrNotExist)
+	default:
 		return fmt.Errorf("%s: %s", request.URL, response.Status)
 	}
 	if into == nil {

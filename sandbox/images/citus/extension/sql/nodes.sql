@@ -16,7 +16,7 @@ $$;
 -- Writes the list of nodes, and which one it is, to a worker, in the transaction on that worker.
 CREATE FUNCTION citus_internal.write_nodes_to(node pg_dist_node) RETURNS void
     LANGUAGE sql AS $$
-    SELECT citus_internal.remote_execute(node.nodename, node.nodeport, format(
+    SELECT citus_internal.remote_essential(node.nodename, node.nodeport, format(
         'DELETE FROM pg_catalog.pg_dist_node;'
         'INSERT INTO pg_catalog.pg_dist_node'
         ' SELECT * FROM jsonb_populate_recordset(NULL::pg_catalog.pg_dist_node, %L);'
@@ -71,7 +71,7 @@ BEGIN
         SELECT citus_internal.role_command(rolname) FROM pg_roles
         WHERE rolname !~ '^pg_' AND oid <> 10 ORDER BY oid
     LOOP
-        PERFORM citus_internal.remote_execute(node.nodename, node.nodeport, command);
+        PERFORM citus_internal.remote_essential(node.nodename, node.nodeport, command);
     END LOOP;
     FOR command IN
         SELECT format('GRANT %I TO %I', roleid::regrole::text, member::regrole::text)
@@ -87,7 +87,7 @@ BEGIN
         SELECT format('CREATE EXTENSION IF NOT EXISTS %I WITH SCHEMA %I', extname, extnamespace::regnamespace::text)
         FROM pg_extension WHERE extname NOT IN ('citus', 'plpgsql')
     LOOP
-        PERFORM citus_internal.remote_execute(node.nodename, node.nodeport, command);
+        PERFORM citus_internal.remote_essential(node.nodename, node.nodeport, command);
     END LOOP;
 END
 $$;

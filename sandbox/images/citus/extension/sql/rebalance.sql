@@ -247,7 +247,6 @@ BEGIN
         VALUES (job, format('SELECT pg_catalog.replicate_reference_tables(%L)', shard_transfer_mode),
             citus_internal.outer_user()::text::regrole)
         RETURNING task_id INTO before;
-        moves := 1;
     END IF;
     FOR move IN
         SELECT shardid, a.nodeid AS source, b.nodeid AS target FROM citus_internal.plan_moves(drain_only)

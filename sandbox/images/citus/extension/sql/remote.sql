@@ -3,10 +3,13 @@ CREATE FUNCTION citus_internal.outer_user() RETURNS name
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'citus_outer_user';
 CREATE FUNCTION citus_internal.remote_execute(nodename text, nodeport integer, command text) RETURNS text
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'citus_remote_execute';
+CREATE FUNCTION citus_internal.remote_essential(nodename text, nodeport integer, command text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'citus_remote_essential';
 CREATE FUNCTION citus_internal.remote_try(nodename text, nodeport integer, command text,
         OUT connected boolean, OUT success boolean, OUT result text)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'citus_remote_try';
-REVOKE EXECUTE ON FUNCTION citus_internal.remote_execute, citus_internal.remote_try FROM public;
+REVOKE EXECUTE ON FUNCTION citus_internal.remote_execute, citus_internal.remote_essential,
+    citus_internal.remote_try FROM public;
 
 -- Called on the other node when a transaction begins there: it shows that the extension is created.
 CREATE FUNCTION pg_catalog.assign_distributed_transaction_id(

@@ -230,6 +230,15 @@ is_success(PGresult *result)
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
+/* The other node's error as a warning, then an error that names the node: as Citus' own commands do. */
+static void
+fail_essential(PGresult *result, PGconn *connection, const char *host, int port)
+{
+	report_remote_error(WARNING, result, connection, host, port);
+	ereport(ERROR, (errcode(ERRCODE_CONNECTION_EXCEPTION),
+					errmsg("failure on connection marked as essential: %s:%d", host, port)));
+}
+
 /* First column of the first row, or the command's tag. */
 static text *
 result_text(PGresult *result)
@@ -262,12 +271,7 @@ transaction_remote(const char *host, int port)
 					 "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED;"
 					 "SELECT assign_distributed_transaction_id(0, 1, '2000-01-01 00:00:00+00')");
 	if (!is_success(result))
-	{
-		report_remote_error(WARNING, result, remote->connection, host, port);
-		PQclear(result);
-		ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
-						errmsg("failure on connection marked as essential: %s:%d", host, port)));
-	}
+		fail_essential(result, remote->connection, host, port);
 	PQclear(result);
 	return remote;
 }
@@ -292,6 +296,26 @@ citus_remote_execute(PG_FUNCTION_ARGS)
 	answer = result_text(result);
 	PQclear(result);
 	PG_RETURN_TEXT_P(answer);
+}
+
+PG_FUNCTION_INFO_V1(citus_remote_essential);
+
+/*
+ * remote_essential(nodename text, nodeport int, command text): as remote_execute, for what keeps a
+ * node's metadata right; fails with a warning and an error.
+ */
+Datum
+citus_remote_essential(PG_FUNCTION_ARGS)
+{
+	char	   *host = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int			port = PG_GETARG_INT32(1);
+	Remote	   *remote = transaction_remote(host, port);
+	PGresult   *result = execute(remote->connection, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+
+	if (!is_success(result))
+		fail_essential(result, remote->connection, host, port);
+	PQclear(result);
+	PG_RETURN_VOID();
 }
 
 PG_FUNCTION_INFO_V1(citus_remote_try);
