@@ -84,6 +84,7 @@ class Server:
                     read_timeout=60,
                     retries={"total_max_attempts": 3, "mode": "standard"},
                     max_pool_connections=32,
+                    parameter_validation=service == "s3",  # MinIO's keys may be shorter than AWS'
                 ),
             )
 
