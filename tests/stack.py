@@ -104,7 +104,7 @@ class LiveStack:
         result = self.automation.preview(
             on_output=self._hear, on_event=self.events.append, **options
         )
-        return {str(op.value): count for op, count in result.change_summary.items()}
+        return {str(op): count for op, count in result.change_summary.items()}
 
     def up(self, **options: Any) -> Mapping[str, int]:
         """Updates; returns how many resources got which operation."""

@@ -90,7 +90,11 @@ class IamUser(Resource[Server]):
         name, secret = inputs["name"], inputs.get("secret") or _secret()
         with client.writing, doing(f"error creating user {name}"):
             client.iam.create_user(UserName=name)
-            _set_key(client, name, secret, inputs)
+            try:
+                _set_key(client, name, secret, inputs)
+            except Exception:
+                _remove(client, name)
+                raise
         return name, {**inputs, "secret": secret, "status": _status(inputs)}
 
     @override
