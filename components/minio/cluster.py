@@ -11,11 +11,13 @@ import pulumi_random as random
 from components.container import ContainerArgs, File, Healthcheck, Port, container
 from components.hosts.host import Host
 from components.minio.layout import PoolLayout
-from components.ready import HttpReady, HttpReadyArgs
+from components.minio.ready import MinioReady, MinioReadyArgs
 
 ROOT_USER = "admin"
 API_PORT = 9000
 CONSOLE_PORT = 9001
+LIVE = f"http://127.0.0.1:{API_PORT}/minio/health/live"
+"""Answers for the node alone, whether or not it has a quorum."""
 ROOT_USER_FILE = "/etc/arquitectura/minio-root-user"
 ROOT_PASSWORD_FILE = "/etc/arquitectura/minio-root-password"
 
@@ -64,7 +66,7 @@ class MinioCluster(pulumi.ComponentResource):
     """S3 storage that is ready to be used.
 
     Resources: a `random.RandomPassword` for the root user, the `PoolLayout`, a `MinioPool` for each
-    pool, the gate `HttpReady` and a `minio.Provider`.
+    pool, the gate `MinioReady` and a `minio.Provider`.
 
     Attributes:
         provider: administers the cluster as root; usable once the gate is open.
@@ -123,11 +125,12 @@ class MinioCluster(pulumi.ComponentResource):
             )
             for number, pool in enumerate(args.pools, start=1)
         ]
-        ready = HttpReady(
+        ready = MinioReady(
             f"{name}-ready",
-            HttpReadyArgs(
-                url=f"{self.endpoint}/minio/health/cluster",
-                service="MinIO",
+            MinioReadyArgs(
+                server=self.server,
+                user=ROOT_USER,
+                password=self.root_password,
                 containers=[node.id for pool in pools for node in pool.containers],
             ),
             child,
@@ -196,9 +199,7 @@ class MinioPool(pulumi.ComponentResource):
                     ]
                     if ordinal == 1
                     else [],
-                    # All images have `mc`, and not all have a client for the node's own
-                    # /minio/health/live; this asks the node whether the cluster can be used.
-                    healthcheck=Healthcheck(command=["mc", "ready", "local"]),
+                    healthcheck=Healthcheck(command=["curl", "-fsS", "-o", "/dev/null", LIVE]),
                 ),
                 pulumi.ResourceOptions(parent=self, depends_on=[*data.resources]),
             )

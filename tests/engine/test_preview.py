@@ -24,7 +24,7 @@ DEV = {
     "postgresql:index/database:Database": 1,
     "postgresql:index/role:Role": 1,
     "pulumi-python:dynamic:BucketContents": 1,
-    "pulumi-python:dynamic:HttpReady": 1,
+    "pulumi-python:dynamic:MinioReady": 1,
     "pulumi-python:dynamic:Membership": 2,
     "pulumi-python:dynamic:PoolLayout": 1,
     "random:index/randomPassword:RandomPassword": 3,

@@ -1,0 +1,105 @@
+"""`MinioReady`: waits until the cluster takes writes, so that what comes after can use it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
+from typing_extensions import override
+
+from components.dynamic import Properties, Provider
+
+PROBE = "arquitectura.ready"
+"""A bucket that exists for a moment. No project's bucket has a dot in its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinioReadyArgs:
+    """What to wait for.
+
+    Attributes:
+        server: `host:port` of the S3 API.
+        user: may create buckets.
+        password: of `user`.
+        containers: ids of the nodes; waits again when one is replaced.
+        timeout: seconds to wait at most.
+    """
+
+    server: str
+    user: str
+    password: pulumi.Input[str]
+    containers: Sequence[pulumi.Input[str]]
+    timeout: int = 120
+
+
+class MinioReady(Resource, name="MinioReady"):
+    """A gate: it exists once a bucket could be created and deleted.
+
+    MinIO's own `/minio/health/cluster` answers 200 up to 15 s before writes succeed, when several
+    nodes have restarted.
+
+    Raises (when it is created or updated): that could not be done within `timeout` seconds.
+    """
+
+    def __init__(
+        self, name: str, args: MinioReadyArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(
+            MinioReadyProvider(),
+            name,
+            vars(args),
+            pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(additional_secret_outputs=["password"])
+            ),
+        )
+
+
+class MinioReadyProvider(Provider):
+    """Probes through the S3 API."""
+
+    @override
+    def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
+        return DiffResult(changes=any(olds.get(key) != value for key, value in news.items()))
+
+    @override
+    def create(self, props: Properties) -> CreateResult:
+        _wait(props)
+        return CreateResult(id_=props["server"], outs=props)
+
+    @override
+    def update(self, _id: str, _olds: Properties, news: Properties) -> UpdateResult:
+        _wait(news)
+        return UpdateResult(outs=news)
+
+
+def _wait(props: Properties) -> None:
+    from minio import Minio, S3Error
+    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+    from urllib3 import PoolManager, Timeout
+    from urllib3.exceptions import HTTPError
+
+    server = Minio(
+        props["server"],
+        props["user"],
+        props["password"],
+        secure=False,
+        # One try at a time: the client's own retries take seconds.
+        http_client=PoolManager(retries=False, timeout=Timeout(10)),
+    )
+
+    def probe() -> None:
+        if not server.bucket_exists(PROBE):  # else a killed run has left it
+            server.make_bucket(PROBE)
+        server.remove_bucket(PROBE)
+
+    try:
+        Retrying(
+            wait=wait_fixed(0.2),
+            stop=stop_after_delay(int(props["timeout"])),
+            retry=retry_if_exception_type((S3Error, HTTPError)),
+        )(probe)
+    except RetryError as error:
+        raise TimeoutError(
+            f"MinIO at {props['server']} takes no writes after {int(props['timeout'])} s: "
+            f"{error.last_attempt.exception()}. The logs of its containers say why (docker logs)"
+        ) from None
