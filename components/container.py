@@ -18,9 +18,9 @@ class Healthcheck:
     """
 
     command: Sequence[str]
-    interval: str = "5s"
+    interval: str = "10s"
     timeout: str = "5s"
-    retries: int = 12
+    retries: int = 6
     start_period: str = "10s"
 
 

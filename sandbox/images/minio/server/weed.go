@@ -21,6 +21,7 @@ const (
 
 	grpcOffset     = 10000
 	chunksInFlight = "32"                             // MiB of uploads that a volume server holds in memory
+	neverTouched   = 230 << 20                        // bytes of buffers that the filer allocates ahead
 	identitiesFile = "/dev/shm/minio-identities.json" // in memory: it holds the root password
 )
 
@@ -154,7 +155,7 @@ func memoryLimit() string {
 		}
 		limit, err := strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64)
 		if err == nil && limit < 1<<50 {
-			return fmt.Sprintf("GOMEMLIMIT=%d", limit*4/10)
+			return fmt.Sprintf("GOMEMLIMIT=%d", limit*4/10+neverTouched)
 		}
 	}
 	return "GOMEMLIMIT=off"
