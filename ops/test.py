@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ops.stack import REPOSITORY
+from ops.up import in_sandbox
 
 PYTHON = sys.executable
 
@@ -48,19 +49,36 @@ LINT = (
 )
 UNIT = _pytest("unit", "-n", "2", "tests/unit")
 ENGINE = _pytest("engine", "tests/engine")
-LOCAL = _pytest("local", "tests/local")
+LIFE = _pytest("life", "tests/local/test_life.py")
+OTHER_LIVES = _pytest(
+    "other lives",
+    "tests/local/test_interrupted.py",
+    "tests/local/test_distributed_storage.py",
+    "tests/local/test_membership_citus.py",
+)
+SANDBOX = (
+    Check(
+        "language host",
+        ["go", "-C", "sandbox/toolchain/cli", "test", "./pulumi-language-python"],
+    ),
+    _pytest("plugins", "sandbox/plugins/tests"),
+    _pytest("citus stand-in", "tests/local/test_citus_standin.py"),
+)
 
-STAGES: Sequence[Sequence[Check]] = ((*LINT, UNIT), (ENGINE,), (LOCAL,))
-"""Checks of one stage run side by side; a stage runs when the one before has succeeded."""
+
+def stages() -> Sequence[Sequence[Check]]:
+    """Checks of one stage run side by side; a stage runs when the one before has succeeded."""
+    sandbox = SANDBOX if in_sandbox() else ()
+    return ((*LINT, UNIT), (ENGINE, *sandbox), (LIFE, OTHER_LIVES))
 
 
 def main() -> int:
     """Runs the stages, or only the checks that are named; 0 when all succeed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="?", choices=["lint"])
-    stages = [LINT] if parser.parse_args().only == "lint" else STAGES
+    chosen = [LINT] if parser.parse_args().only == "lint" else stages()
     start = time.monotonic()
-    for stage in stages:
+    for stage in chosen:
         with ThreadPoolExecutor() as pool:
             if not all(list(pool.map(Check.run, stage))):
                 return 1

@@ -131,6 +131,17 @@ class LiveStack:
             check=False,
         )
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts the CLI and leaves it running; its output can be read line by line."""
+        return subprocess.Popen(
+            ["pulumi", "--non-interactive", *arguments],
+            cwd=self.directory,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def changes(self) -> dict[str, str]:
         """What the last preview or update did, by `Type::name`; nothing for what stayed."""
         return {
