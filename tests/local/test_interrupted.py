@@ -9,7 +9,7 @@ from tests.local.database import ROWS, admin, contents, fill, members
 from tests.stack import LiveStack, Ports, container_ids, live_stack, real
 
 PORTS = Ports(api=17100, console=17101, postgres=17102)
-PROJECTS = {"shop": {}}
+PROJECTS: dict[str, dict[str, object]] = {"shop": {}}
 WORKERS = [f"test-interrupted-citus-worker-{n}" for n in (1, 2, 3)]
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
-from standin.values import UNKNOWN, Properties
+from standin.values import UNKNOWN, Properties, is_known
 
 Client = TypeVar("Client")
 
@@ -177,7 +177,7 @@ def differences(
         elif old is None:
             if new not in ("", [], {}, False):
                 changes[name] = Change("ADD", declared.replace)
-        elif new is UNKNOWN or declared.canonical(old) != declared.canonical(new):
+        elif not is_known(new) or declared.canonical(old) != declared.canonical(new):
             changes[name] = Change("UPDATE", declared.replace)
     return changes
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NoReturn
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 from google.protobuf.empty_pb2 import Empty
 
 from standin.resource import Client, Property, Resource, StandInError, check, differences

@@ -169,6 +169,13 @@ def test_refusals(minio: Plugin, kind: str, inputs: dict[str, object], message: 
         minio.check(kind, inputs)
 
 
+def test_unknown_in_a_list_is_a_change(minio: Plugin) -> None:
+    rules = [{"id": "a", "expiration": "9d"}]
+    state = {"bucket": "name", "rules": rules}
+    unknown = {"bucket": "name", "rules": [{"id": "a", "expiration": UNKNOWN}]}
+    assert minio.diff("IlmPolicy", state, unknown) == {"rules": False}
+
+
 def test_without_a_server(nowhere: dict[str, Plugin]) -> None:
     plugin = nowhere["minio"]
     _, planned = plugin.create("S3Bucket", {"bucket": UNKNOWN}, preview=True)

@@ -44,11 +44,16 @@ def test_database_life(postgresql: Plugin, sql: Sql) -> None:
     inputs = {"name": "my shop", "owner": "keeper"}
     name, state = postgresql.create("Database", inputs)
     assert (state["encoding"], state["template"]) == ("UTF8", "template0")
+    template = "SELECT datcollate FROM pg_database WHERE datname = 'template0'"
+    assert sql.execute(template).fetchone() == (state["lcCollate"],)
     assert postgresql.diff("Database", state, inputs) == {}
     assert postgresql.read("Database", name, state) == state
     assert postgresql.diff("Database", state, {**inputs, "encoding": "LATIN1"}) == {
         "encoding": True
     }
+    other, other_state = postgresql.create("Database", {"name": "other", "lcCollate": "C"})
+    assert other_state["lcCollate"] == "C"
+    postgresql.delete("Database", other, other_state)
     changed = {**inputs, "owner": "postgres", "connectionLimit": 3}
     assert postgresql.diff("Database", state, changed) == {"owner": False, "connectionLimit": False}
     state = postgresql.update("Database", name, state, changed)
@@ -98,3 +103,36 @@ def test_without_a_server(nowhere: dict[str, Plugin]) -> None:
         "error connecting to PostgreSQL server 127.0.0.1 (scheme: postgres): "
         "dial tcp 127.0.0.1:1: connect: connection refused"
     )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "query"),
+    [
+        (
+            {"objectType": "table", "schema": "public", "privileges": ["SELECT", "INSERT"]},
+            "SELECT has_table_privilege('reader', 'given', 'INSERT')",
+        ),
+        (
+            {"objectType": "schema", "schema": "public", "privileges": ["CREATE"]},
+            "SELECT has_schema_privilege('reader', 'public', 'CREATE')",
+        ),
+        (
+            {"objectType": "database", "privileges": ["CREATE"]},
+            "SELECT has_database_privilege('reader', 'postgres', 'CREATE')",
+        ),
+    ],
+)
+def test_grant_life(postgresql: Plugin, sql: Sql, inputs: dict[str, object], query: str) -> None:
+    sql.execute("CREATE ROLE reader; CREATE TABLE given ()")
+    try:
+        inputs = {"role": "reader", "database": "postgres", **inputs}
+        grant, state = postgresql.create("Grant", inputs)
+        assert sql.execute(query).fetchone() == (True,)
+        seen = postgresql.read("Grant", grant, state)
+        assert seen is not None
+        assert postgresql.diff("Grant", seen, inputs) == {}
+        assert postgresql.diff("Grant", seen, {**inputs, "role": "postgres"}) == {"role": True}
+        postgresql.delete("Grant", grant, state)
+        assert sql.execute(query).fetchone() == (False,)
+    finally:
+        sql.execute("DROP TABLE given; DROP OWNED BY reader; DROP ROLE reader")

@@ -10,6 +10,10 @@ from standin.resource import Property, Resource
 from standin.values import Properties
 
 
+# The server chooses these when a program does not.
+_CHOSEN = ("owner", "tablespaceName", "lcCollate", "lcCtype")
+
+
 class Database(Resource[Server]):
     """A database."""
 
@@ -20,8 +24,8 @@ class Database(Resource[Server]):
         "owner": Property(kind=str, computed=True),
         "template": Property(kind=str, default="template0", replace=True),
         "encoding": Property(kind=str, default="UTF8", replace=True),
-        "lcCollate": Property(kind=str, default="C", replace=True),
-        "lcCtype": Property(kind=str, default="C", replace=True),
+        "lcCollate": Property(kind=str, computed=True, replace=True),
+        "lcCtype": Property(kind=str, computed=True, replace=True),
         "tablespaceName": Property(kind=str, computed=True),
         "connectionLimit": Property(kind=int, default=-1),
         "allowConnections": Property(kind=bool, default=True),
@@ -31,28 +35,32 @@ class Database(Resource[Server]):
 
     @override
     def create(self, client: Server, inputs: Properties) -> tuple[str, Properties]:
-        """CREATE DATABASE."""
+        """CREATE DATABASE; the template's locale unless another is given."""
         name = inputs["name"]
         state = {"owner": client.user, "tablespaceName": "pg_default", **inputs}
+        locale = {
+            option: state[prop]
+            for prop, option in (("lcCollate", "LC_COLLATE"), ("lcCtype", "LC_CTYPE"))
+            if state.get(prop)
+        }
         with doing(f"creating database {name}"):
             client.run(
                 statement(
                     "CREATE DATABASE {} OWNER {} TEMPLATE {} TABLESPACE {} ENCODING {encoding} "
-                    "LC_COLLATE {collate} LC_CTYPE {ctype} CONNECTION LIMIT {limit} "
-                    "ALLOW_CONNECTIONS {allow} IS_TEMPLATE {template}",
+                    "CONNECTION LIMIT {limit} ALLOW_CONNECTIONS {allow} IS_TEMPLATE {template} "
+                    + " ".join(f"{option} {{{option}}}" for option in locale),
                     name,
                     state["owner"],
                     state["template"],
                     state["tablespaceName"],
                     encoding=state["encoding"],
-                    collate=state["lcCollate"],
-                    ctype=state["lcCtype"],
                     limit=state["connectionLimit"],
                     allow=state["allowConnections"],
                     template=state["isTemplate"],
+                    **locale,
                 )
             )
-        return name, state
+        return name, self.read(client, name, state) or state
 
     @override
     def read(self, client: Server, resource_id: str, state: Properties) -> Properties | None:
@@ -76,7 +84,7 @@ class Database(Resource[Server]):
     ) -> Properties:
         """ALTER DATABASE, for what changed."""
         name = new["name"]
-        state = {"owner": old["owner"], "tablespaceName": old["tablespaceName"], **new}
+        state = {**{prop: old[prop] for prop in _CHOSEN if prop in old}, **new}
         changes = {
             "name": ("ALTER DATABASE {} RENAME TO {}", old["name"]),
             "owner": ("ALTER DATABASE {} OWNER TO {}", name),
