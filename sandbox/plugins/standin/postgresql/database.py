@@ -9,7 +9,6 @@ from standin.postgresql.server import Server, doing, statement
 from standin.resource import Property, Resource
 from standin.values import Properties
 
-
 # The server chooses these when a program does not.
 _CHOSEN = ("owner", "tablespaceName", "lcCollate", "lcCtype")
 
