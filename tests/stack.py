@@ -149,7 +149,8 @@ class LiveStack:
             for event in self.events
             if event.resource_pre_event
             for step in (event.resource_pre_event.metadata,)
-            if step.op.value not in ("same", "read") and step.type != "pulumi:pulumi:Stack"
+            # The default provider of dynamic resources holds the whole config.
+            if step.op.value not in ("same", "read") and not step.type.startswith("pulumi:")
         }
 
     def container(self, service: str) -> str:

@@ -29,6 +29,7 @@ const (
 type Weed struct {
 	processes []*exec.Cmd
 	stopping  sync.WaitGroup
+	closed    chan struct{} // when the volume server has written everything, at its end
 }
 
 // startWeed starts SeaweedFS: master, filer, volume server and S3 on the first node, volume server
@@ -53,7 +54,7 @@ func startWeed(s Settings, self int, fail func(error)) (*Weed, error) {
 		}
 		return flags
 	}
-	w := &Weed{}
+	w := &Weed{closed: make(chan struct{})}
 	if self == 0 {
 		replication := "000"
 		if len(s.Nodes) > 1 {
@@ -106,19 +107,23 @@ func (w *Weed) start(args []string, folder string, fail func(error)) error {
 	}
 	w.processes = append(w.processes, command)
 	w.stopping.Go(func() {
-		logProblems(output)
+		w.follow(output)
 		fail(fmt.Errorf("SeaweedFS' %s ended: %v", args[0], command.Wait()))
 	})
 	return nil
 }
 
-// logProblems passes on what is not merely information: glog's lines begin with their level.
-func logProblems(output io.Reader) {
+// follow passes on what is not merely information (glog's lines begin with their level), and
+// notices the volume server's end.
+func (w *Weed) follow(output io.Reader) {
 	reader := bufio.NewReader(output)
 	for {
 		line, err := reader.ReadString('\n')
 		if line != "" && line[0] != 'I' {
 			io.WriteString(os.Stderr, line)
+		}
+		if strings.Contains(line, "volume_server.go") && strings.Contains(line, "Shut down successfully") {
+			close(w.closed)
 		}
 		if err != nil {
 			return
@@ -126,22 +131,23 @@ func logProblems(output io.Reader) {
 	}
 }
 
-// stop asks all processes to end, and ends them after a while. Docker waits 10 s.
+// stop asks all processes to end. The filer and S3 take 15 s for that, for no use: what they wrote is
+// in the filer's log already. So they are ended when the volume server has closed its files.
 func (w *Weed) stop() error {
 	for _, process := range w.processes {
 		process.Process.Signal(syscall.SIGTERM)
 	}
-	ended := make(chan struct{})
-	go func() { w.stopping.Wait(); close(ended) }()
+	var err error
 	select {
-	case <-ended:
-		return nil
-	case <-time.After(8 * time.Second):
-		for _, process := range w.processes {
-			process.Process.Kill()
-		}
-		return errors.New("SeaweedFS did not end within 8 s and was killed")
+	case <-w.closed:
+	case <-time.After(8 * time.Second): // Docker waits 10 s
+		err = errors.New("SeaweedFS did not close its files within 8 s and was killed")
 	}
+	for _, process := range w.processes {
+		process.Process.Kill()
+	}
+	w.stopping.Wait()
+	return err
 }
 
 // memoryLimit makes Go's collector keep below the container's limit, with room for what it does not
