@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -74,7 +73,8 @@ func minio(args []string) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	return errors.Join(err, weed.stop())
+	weed.stop()
+	return err
 }
 
 func noConsole(w http.ResponseWriter, _ *http.Request) {
