@@ -57,7 +57,7 @@ class Floor:
 
     def start(self, node: int) -> None:
         """Starts a node (0 is the coordinator) and polls until it answers over TCP."""
-        settings = postgres_settings(memory_mb=MEMORY_MB, cpus=2, databases=1)
+        settings = postgres_settings(memory_mb=MEMORY_MB, worker_cpus=2, databases=1)
         name = _name(node)
         docker(
             *("run", "--detach", "--name", name, "--hostname", name, "--label", f"stack={STACK}"),

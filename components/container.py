@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
+from components.hosts.engine import LABEL_STACK
 from components.hosts.host import Host
 
 
@@ -38,7 +39,6 @@ class File:
 
     path: str
     content: pulumi.Input[str]
-    executable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,6 @@ class ContainerArgs:
         cpus: CPU limit in cores.
         shm_mb: size of /dev/shm in MiB.
         stop_timeout: seconds to stop by itself before it is killed.
-        wait: whether `up` waits until it is healthy.
     """
 
     service: str
@@ -71,7 +70,6 @@ class ContainerArgs:
     shm_mb: int | None = None
     stop_signal: str | None = None
     stop_timeout: int = 30
-    wait: bool = False
 
 
 def container(
@@ -113,8 +111,6 @@ def container(
             retries=args.healthcheck.retries,
             start_period=args.healthcheck.start_period,
         ),
-        wait=args.wait,
-        wait_timeout=180,
         opts=_options(host, opts),
         **_common(host, args.service, args.ordinal, args.image),
     )
@@ -126,7 +122,7 @@ def cpus_text(cpus: float) -> str:
     Formula: `nanoInt64ToDecimalString` of kreuzwerker/terraform-provider-docker.
     """
     text = f"{cpus:.9f}"
-    return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0").rstrip(".")
+    return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +142,11 @@ class OneShotArgs:
 def one_shot(
     name: str, host: Host, args: OneShotArgs, opts: pulumi.ResourceOptions
 ) -> docker.Container:
-    """Runs a script in a container without network and waits until it has ended."""
-    return docker.Container(
+    """Runs a script in a container without network and waits until it has ended.
+
+    Raises (in the update): the script failed; what it said is in the container's log.
+    """
+    made = docker.Container(
         name,
         name=f"{host.prefix}{name}",
         image=host.image(args.image),
@@ -164,9 +163,17 @@ def one_shot(
         **_common(host, args.service, 0, args.image),
     )
 
+    def check(exit_code: int | None) -> None:
+        if exit_code:  # the provider does not look
+            log = f"docker logs {host.prefix}{name}"
+            raise pulumi.RunError(f"{name} failed with exit code {exit_code}: {log}")
+
+    made.exit_code.apply(check)
+    return made
+
 
 def _common(host: Host, service: str, ordinal: int, image: str) -> dict[str, Any]:
-    labels = {"stack": host.stack, "service": service, "ordinal": str(ordinal)}
+    labels = {LABEL_STACK: host.stack, "service": service, "ordinal": str(ordinal)}
     return {
         "platform": host.platform(image),
         "labels": [
@@ -178,9 +185,7 @@ def _common(host: Host, service: str, ordinal: int, image: str) -> dict[str, Any
 
 
 def _upload(file: File) -> docker.ContainerUploadArgs:
-    return docker.ContainerUploadArgs(
-        file=file.path, content=file.content, executable=file.executable
-    )
+    return docker.ContainerUploadArgs(file=file.path, content=file.content)
 
 
 def _options(host: Host, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:

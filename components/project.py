@@ -12,6 +12,27 @@ from components.citus.database import CitusDatabase, CitusDatabaseArgs
 from components.minio.bucket import Bucket, BucketArgs
 from components.minio.cluster import ROOT_USER, MinioCluster
 
+ACTIONS = (
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:DeleteObjectTagging",
+    "s3:DeleteObjectVersion",
+    "s3:GetBucketLocation",
+    "s3:GetBucketVersioning",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetObject",
+    "s3:GetObjectTagging",
+    "s3:GetObjectVersion",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+    "s3:PutObjectTagging",
+)
+"""What an application may do. A bucket's settings are the config's: a key that leaks must not make
+it public."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectArgs:
@@ -96,14 +117,14 @@ class Project(pulumi.ComponentResource):
 
 
 def _access_to(buckets: Sequence[str]) -> str:
-    """A policy that allows all that applications do with these buckets and their objects."""
+    """A policy that allows everything with objects, and only a look at the buckets' settings."""
     return json.dumps(
         {
             "Version": "2012-10-17",
             "Statement": [
                 {
                     "Effect": "Allow",
-                    "Action": ["s3:*"],
+                    "Action": list(ACTIONS),
                     "Resource": [
                         resource
                         for bucket in buckets

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from config.settings import Images, MinioPoolSettings, ProjectSettings, Rebalance, Settings
 
-LOOPBACK = "127.0.0.1"
-POSTGRES_PORT = 5432
 MINIO_PORT = 9000
 
 
@@ -50,8 +48,6 @@ class CitusPlan:
     workers: tuple[NodePlan, ...]
     port: int
     rebalance: Rebalance
-    databases: int
-    """Databases that exist on every node: one per project, and `postgres`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +101,7 @@ class Plan:
 def make_plan(settings: Settings, stack: str) -> Plan:
     """The plan of a stack. The same settings always give the same plan."""
     prefix = "" if stack == "dev" else f"{stack}-"
+    protect = stack == "prod" if settings.protect is None else settings.protect
     return Plan(
         stack=stack,
         prefix=prefix,
@@ -112,9 +109,9 @@ def make_plan(settings: Settings, stack: str) -> Plan:
         minio=_minio(settings, prefix),
         citus=_citus(settings, prefix),
         projects=tuple(
-            _project(name, project, settings.protect) for name, project in settings.projects.items()
+            _project(name, project, protect) for name, project in settings.projects.items()
         ),
-        protect=settings.protect,
+        protect=protect,
     )
 
 
@@ -179,7 +176,6 @@ def _citus(settings: Settings, prefix: str) -> CitusPlan:
         ),
         port=citus.port,
         rebalance=citus.rebalance,
-        databases=len(settings.projects) + 1,
     )
 
 

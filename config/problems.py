@@ -31,7 +31,20 @@ class ConfigError(Exception):
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """The problems that pydantic found while it validated `model`."""
-    return [Problem(_path(detail["loc"]), _message(detail, model)) for detail in error.errors()]
+    details = error.errors()
+    return [
+        Problem(_path(detail["loc"]), _message(detail, model))
+        for detail in details
+        # A list whose items are wrong also counts as empty.
+        if not (detail["type"] == "too_short" and _deeper(detail, details))
+    ]
+
+
+def _deeper(detail: ErrorDetails, details: Iterable[ErrorDetails]) -> bool:
+    depth = len(detail["loc"])
+    return any(
+        len(other["loc"]) > depth and other["loc"][:depth] == detail["loc"] for other in details
+    )
 
 
 def _path(location: Iterable[int | str]) -> str:
@@ -65,6 +78,8 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
         case "missing":
             return "is missing"
         case "model_type" | "model_attributes_type" | "dict_type" | "tuple_type":
+            if value is None:
+                return "is empty: leave it out, or write {} for all defaults"
             kind = "a list" if detail["type"] == "tuple_type" else "a group of keys"
             return f"{value!r} is not {kind}"
         case "extra_forbidden":

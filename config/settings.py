@@ -74,6 +74,11 @@ BucketName = Annotated[
         "and neither begins nor ends with a hyphen",
     ),
 ]
+Extension = Annotated[
+    str,
+    _rule(bool, "an extension has a name"),
+    _rule(lambda name: name != "citus", "every database has it already"),
+]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 MemoryMb = Annotated[StrictInt, Field(ge=256)]
@@ -175,7 +180,8 @@ class BucketSettings(Model):
     versioning: bool = False
     """Keep old versions of objects."""
     expire_days: Positive | None = None
-    """Delete objects this many days after they were written."""
+    """Delete objects this many days after they were written. With `versioning` they stay as old
+    versions until `noncurrent_expire_days`."""
     noncurrent_expire_days: Positive | None = None
     """Delete old versions this many days after they were replaced. Needs `versioning`."""
     quota_gb: Positive | None = None
@@ -188,8 +194,8 @@ class ProjectSettings(Model):
     """What one application gets: a database, its buckets and the credentials of both."""
 
     database: DatabaseName | None = None
-    """Name of the database. Default: the project's name."""
-    extensions: tuple[str, ...] = ()
+    """Name of the database. It cannot be changed later. Default: the project's name."""
+    extensions: tuple[Extension, ...] = ()
     """PostgreSQL extensions to create, besides `citus`."""
     buckets: dict[BucketName, BucketSettings] = {}
     """The project's buckets, by name."""
@@ -212,8 +218,9 @@ class Settings(Model):
     """Distributed PostgreSQL."""
     projects: dict[ProjectName, ProjectSettings] = {}
     """The projects, by name."""
-    protect: bool = False
-    """Refuse to delete data: an `up` that turns it off must come first."""
+    protect: bool | None = None
+    """Refuse to delete data: an `up` that turns it off must come first. Default: true in the stack
+    `prod`, false in others."""
 
 
 def parse_settings(raw: Mapping[str, Any]) -> Settings:
@@ -283,6 +290,9 @@ def _project_problems(projects: Mapping[str, ProjectSettings]) -> Iterator[Probl
                 f"{database!r} is already the database of project {databases[database]}",
             )
         databases.setdefault(database, name)
+        for extension, count in Counter(project.extensions).items():
+            if count > 1:
+                yield Problem(f"projects.{name}.extensions", f"{extension!r} stands there twice")
         for bucket, options in project.buckets.items():
             path = f"projects.{name}.buckets.{bucket}"
             full = f"{name}-{bucket}"

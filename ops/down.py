@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ def main() -> int:
         resources = exported["deployment"].get("resources") or []
         refuse_protected(stack.name, resources)
         if sys.stdin.isatty() and not _confirmed(stack.name):
+            print("down: nothing was deleted")
             return 1
         # A full bucket or a stopped coordinator must not keep a stack alive whose volumes go
         # anyway: what is inside the services is forgotten first, the services are destroyed then.
@@ -37,6 +39,7 @@ def main() -> int:
             file.flush()
             stack.read("stack", "import", "--stack", stack.name, "--file", file.name)
         stack.run("destroy", "--yes", "--skip-preview")
+        remove_orphans(stack.name)
     except StackError as error:
         print(f"down: {error}", file=sys.stderr)
         return 1
@@ -54,8 +57,8 @@ def refuse_protected(stack: str, resources: Sequence[dict[str, Any]]) -> None:
     ]
     if protected:
         raise StackError(
-            f"{', '.join(protected)} of stack {stack} are protected: turn it off with "
-            f"pulumi config set --stack {stack} arquitectura:protect false, and pulumi up, first"
+            f"{', '.join(protected)} of stack {stack} are protected: set arquitectura:protect, or "
+            "the project's own protect, to false and run pulumi up first"
         )
 
 
@@ -70,6 +73,16 @@ def without_content(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
             for name, dependencies in (resource.get("propertyDependencies") or {}).items()
         }
     return kept
+
+
+def remove_orphans(stack: str) -> None:
+    """Removes what a killed run has made on this machine's engine and not noted in the state."""
+    for kind, options in (("container", ("--all",)), ("volume", ()), ("network", ())):
+        listed = ("docker", kind, "ls", *options, "--quiet", "--filter", f"label=stack={stack}")
+        found = subprocess.run(listed, capture_output=True, text=True, check=False).stdout.split()
+        force = ("--force",) if kind == "container" else ()
+        for name in found:
+            subprocess.run(("docker", kind, "rm", *force, name), check=False)
 
 
 def _confirmed(stack: str) -> bool:

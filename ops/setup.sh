@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly PULUMI_VERSION=3.274.1
+export PULUMI_SKIP_UPDATE_CHECK=1
 readonly PULUMI_HOME="${PULUMI_HOME:-$HOME/.pulumi}"
 readonly SANDBOX_MARK="$PULUMI_HOME/sandbox"
 
@@ -22,16 +23,23 @@ reaches_internet() {
     curl --silent --head --fail --location --max-time 5 https://get.pulumi.com >/dev/null 2>&1
 }
 
+reaches_registry() {
+    python3 -m pip index versions uv >/dev/null 2>&1
+}
+
 uses_sandbox() {
     case "${SANDBOX:-}" in
         1) return 0 ;;
         0) return 1 ;;
     esac
-    if command -v pulumi >/dev/null; then
+    if command -v pulumi >/dev/null || [ -e "$SANDBOX_MARK" ]; then
         [ -e "$SANDBOX_MARK" ]
-    else
-        ! reaches_internet
+        return
     fi
+    command -v curl >/dev/null || fail "curl is needed: install it"
+    reaches_internet && return 1
+    [ "$(uname)" = Linux ] && reaches_registry ||
+        fail "https://get.pulumi.com does not answer: check the network, or install Pulumi yourself"
 }
 
 install_uv() {
@@ -48,13 +56,12 @@ install_uv() {
 }
 
 install_python_environment() {
-    local stamp=.venv/requirements.sha256
-    if ! sha256sum --check --status "$stamp" 2>/dev/null; then
+    if ! cmp -s requirements.txt .venv/requirements.txt; then
         say "installing the Python environment into .venv"
         [ -x .venv/bin/python ] || uv venv --quiet --python '>=3.11' .venv
         # Without compiled bytecode every command takes two seconds more.
         uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.txt
-        sha256sum requirements.txt > "$stamp"
+        cp requirements.txt .venv/requirements.txt
     fi
     .venv/bin/python -m compileall -q components config program ops
 }
@@ -68,7 +75,7 @@ install_pulumi() {
     command -v pulumi >/dev/null && return
     say "installing Pulumi $PULUMI_VERSION into ~/.pulumi/bin"
     curl --silent --fail --location https://get.pulumi.com |
-        sh -s -- --version "$PULUMI_VERSION" --no-edit-path >/dev/null ||
+        sh -s -- --version "$PULUMI_VERSION" --install-root "$PULUMI_HOME" --no-edit-path >/dev/null ||
         fail "Pulumi cannot be installed: see https://www.pulumi.com/docs/install/"
 }
 

@@ -11,6 +11,12 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+PASSPHRASES = {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"}
+
+NOT_LOGGED_IN = "must be set for login during non-interactive CLI sessions"
+"""What the CLI says when it was never told where its state is."""
+
+
 class StackError(Exception):
     """A command of the CLI failed. The text is what it said."""
 
@@ -30,7 +36,7 @@ class Stack:
             StackError: no passphrase is set for a stack that needs one.
         """
         environment = dict(os.environ)
-        given = {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment.keys()
+        given = PASSPHRASES & environment.keys()
         if self.name == "dev" and not given:
             environment["PULUMI_CONFIG_PASSPHRASE"] = ""
         elif self.name != "dev" and not any(environment.get(key) for key in given):
@@ -71,19 +77,28 @@ class Stack:
             check=False,
         )
         if result.returncode != 0:
-            raise StackError(f"pulumi {arguments[0]} --stack {self.name} failed, see above")
+            raise StackError(
+                f"pulumi {arguments[0]} --stack {self.name} failed, see above. If it says that the "
+                f"stack is locked, by a run that was killed: pulumi cancel --stack {self.name}"
+            )
 
     def select(self) -> None:
         """Selects the stack and creates it if need be; logs in to a local backend if to none."""
-        if "PULUMI_BACKEND_URL" not in os.environ:
-            try:
-                self.read("whoami")
-            except StackError:
-                print(
-                    "up: not logged in to a Pulumi backend, using ~/.pulumi (pulumi login --local)"
-                )
-                self.read("login", "--local")
+        self.environment()  # a missing passphrase is said first
+        if "PULUMI_BACKEND_URL" not in os.environ and not self._logged_in():
+            print("up: not logged in to a Pulumi backend: its state goes to ~/.pulumi")
+            self.read("login", "--local")
         self.read("stack", "select", "--create", self.name)
+
+    def _logged_in(self) -> bool:
+        """Whether a backend is chosen; one that does not answer is one, and an error."""
+        try:
+            self.read("whoami")
+        except StackError as error:
+            if NOT_LOGGED_IN in str(error):
+                return False
+            raise
+        return True
 
     def outputs(self) -> Mapping[str, Any]:
         """The outputs; secrets are shown as `[secret]`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.sandbox import configure
-from ops.stack import Stack, StackError
+from ops.stack import PASSPHRASES, Stack, StackError
 
 
 def main() -> int:
@@ -26,11 +26,6 @@ def main() -> int:
         print("\n" + "\n".join(summary(stack.name, stack.outputs())))
     except StackError as error:
         print(f"up: {error}", file=sys.stderr)
-        print(
-            "up: a run that was killed leaves the stack locked: "
-            f"pulumi cancel --stack {stack.name}, then again.",
-            file=sys.stderr,
-        )
         return 1
     return 0
 
@@ -53,7 +48,7 @@ def summary(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
     width = max(map(len, rows))
     for title, value in rows.items():
         yield f"  {title:<{width}}  {value}"
-    if stack == "dev" and "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
+    if not PASSPHRASES & os.environ.keys():
         yield "  The passphrase is empty: export PULUMI_CONFIG_PASSPHRASE= before you call pulumi."
 
 

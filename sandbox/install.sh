@@ -3,10 +3,13 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+# First of all: what an interrupted run has installed is the sandbox's, too.
+mkdir -p "${PULUMI_HOME:-$HOME/.pulumi}"
+touch "${PULUMI_HOME:-$HOME/.pulumi}/sandbox"
+
 toolchain/install.sh
 engine/start.sh
 # The images and the plugins wait for different things: they are made side by side.
 images/build.sh & images=$!
 plugins/install.sh
 wait "$images"
-touch "${PULUMI_HOME:-$HOME/.pulumi}/sandbox"

@@ -101,7 +101,7 @@ class CitusCluster(pulumi.ComponentResource):
 
         self._superuser_password = _password(f"{name}-superuser", 1, child)
         self.passwords = {
-            role: _password(f"{name}-{role}", options.password_version, child)
+            role: _password(f"{name}-role-{role}", options.password_version, child)
             for role, options in args.roles.items()
         }
         secrets = write_passfile(
@@ -123,6 +123,7 @@ class CitusCluster(pulumi.ComponentResource):
                     image=args.image,
                     memory_mb=limits.memory_mb,
                     cpus=limits.cpus,
+                    worker_cpus=args.worker_limits.cpus,
                     databases=len(args.databases) + 1,
                     password=self._superuser_password,
                     secrets=secrets,

@@ -7,7 +7,6 @@ after a failed update. So a worker is drained before it goes.
 The state holds the provider as a reference to this module and class: never move or rename them.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +18,10 @@ from pulumi.dynamic import (
     DiffResult,
     ReadResult,
     Resource,
-    ResourceProvider,
     UpdateResult,
 )
+
+from components.dynamic import Provider
 
 if TYPE_CHECKING:
     from components.citus.reconcile import Target
@@ -68,26 +68,28 @@ class MembershipArgs:
     ready_timeout: int = 120
 
 
-class MembershipProvider(ResourceProvider):
+class MembershipProvider(Provider):
     """Carries out a `Membership` over one connection to the coordinator."""
-
-    serialize_as_secret_always = False
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Compares without connecting.
 
         `databases`, `rebalance` and `ready_timeout` only say how a change is made: another value is
-        none. Another connection is kept for later deletes. Another database is another resource;
-        its old members' databases are dropped.
+        none. Another connection is kept for later deletes.
+
+        Raises:
+            ValueError: another database: it cannot be renamed on several nodes at once.
         """
         kept = ("containers", "owner", "coordinator", "host", "port", "user", "password", "sslmode")
-        replaces = ["database"] if olds.get("database") != news.get("database") else []
-        changes = (
-            bool(replaces)
-            or _differ(olds.get("workers"), news.get("workers"))
-            or any(olds.get(key) != news.get(key) for key in kept)
+        if olds.get("database") != news.get("database"):
+            raise ValueError(
+                f"database {olds.get('database')!r} cannot be renamed to {news.get('database')!r}: "
+                "add a project with the new name, copy the data, then remove this one"
+            )
+        changes = _differ(olds.get("workers"), news.get("workers")) or any(
+            olds.get(key) != news.get(key) for key in kept
         )
-        return DiffResult(changes=changes, replaces=replaces)
+        return DiffResult(changes=changes)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Reconciles: what a killed run has begun is completed."""
@@ -216,8 +218,6 @@ def _errors_of_one_line() -> Iterator[None]:
     """Pulumi shows a provider's error with its traceback: leave the sentence only."""
     from components.citus.sessions import CitusError
 
-    # In the provider's process, which runs nothing else; in the program's it would hang `up`.
-    sys.tracebacklimit = 0
     try:
         yield
     except CitusError as error:

@@ -35,6 +35,7 @@ class CitusNodeArgs:
         ordinal: 0 for the coordinator, else the worker's number.
         memory_mb: memory limit in MiB; PostgreSQL's memory settings follow it.
         cpus: CPU limit in cores.
+        worker_cpus: CPU limit of the cluster's workers, in cores.
         databases: databases that the cluster has, `postgres` included.
         password: the superuser's password, read when the data directory is made.
         secrets: holds the PGPASSFILE.
@@ -46,6 +47,7 @@ class CitusNodeArgs:
     image: str
     memory_mb: int
     cpus: float
+    worker_cpus: float
     databases: int
     password: pulumi.Input[str]
     secrets: DataDirectory
@@ -72,7 +74,7 @@ class CitusNode(pulumi.ComponentResource):
         super().__init__("arquitectura:citus:Node", name, None, opts)
         data = host.data_directory(name, pulumi.ResourceOptions(parent=self, protect=protect))
         settings = postgres_settings(
-            memory_mb=args.memory_mb, cpus=args.cpus, databases=args.databases
+            memory_mb=args.memory_mb, worker_cpus=args.worker_cpus, databases=args.databases
         )
         self.container = container(
             name,

@@ -133,6 +133,7 @@ def reconcile(target: Target) -> None:
         dead = _check(admin, session, target, change)
         _remove_dead(admin, session, dead)
         _join(admin, session, target, change)
+        _close_to_others(admin, target)
         leaving = [node for node in change.leaving if node not in dead]
         if leaving:
             _leave(admin, session, target, change, leaving)
@@ -448,6 +449,18 @@ def _set_owner(admin: Session, worker: Address, database: str, owner: str) -> No
             sql.Identifier(database), sql.Identifier(owner)
         )
         on_worker(admin, worker, MAINTENANCE_DATABASE, alter)
+
+
+def _close_to_others(admin: Session, target: Target) -> None:
+    """PostgreSQL lets every role into every database: leave only the owner, and superusers."""
+    revoke = sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(
+        sql.Identifier(target.database)
+    )
+    admin.execute(revoke)
+    # Citus would send it on from a worker too; each node is told here.
+    alone = sql.SQL("SET citus.enable_ddl_propagation TO off; ") + revoke
+    for worker in target.workers:
+        on_worker(admin, worker, MAINTENANCE_DATABASE, alone)
 
 
 def _set_takes_shards(session: Session, workers: Sequence[Address], takes: bool) -> None:

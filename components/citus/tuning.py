@@ -35,12 +35,12 @@ def shm_mb(memory_mb: int) -> int:
     return max(MIN_SHM_MB, 2 * _maintenance_work_mem_mb(memory_mb))
 
 
-def postgres_settings(*, memory_mb: int, cpus: float, databases: int) -> dict[str, str]:
+def postgres_settings(*, memory_mb: int, worker_cpus: float, databases: int) -> dict[str, str]:
     """The settings of one node.
 
     Args:
         memory_mb: the container's memory limit, in MiB.
-        cpus: the container's CPU limit, in cores.
+        worker_cpus: the CPU limit of the workers, in cores.
         databases: Citus databases on the cluster, `postgres` included.
     """
     databases = planned_databases(databases)
@@ -72,7 +72,7 @@ def postgres_settings(*, memory_mb: int, cpus: float, databases: int) -> dict[st
         "citus.max_background_task_executors_per_node": "4",
         "citus.background_task_queue_interval": "1s",
         # More connections than cores to a worker make a query slower, up to 2.6 times.
-        "citus.max_adaptive_executor_pool_size": str(max(1, int(cpus))),
+        "citus.max_adaptive_executor_pool_size": str(max(1, int(worker_cpus))),
     }
 
 

@@ -77,13 +77,9 @@ def _way_out(setting: str) -> str:
 
 def _is_bound(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: a port in TIME_WAIT is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
+        # To bind it would not do: macOS allows that beside a listener on all addresses.
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _published_ports() -> Iterator[tuple[int, tuple[str, str | None]]]:

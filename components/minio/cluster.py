@@ -20,6 +20,8 @@ LIVE = f"http://127.0.0.1:{API_PORT}/minio/health/live"
 """Answers for the node alone, whether or not it has a quorum."""
 ROOT_USER_FILE = "/etc/arquitectura/minio-root-user"
 ROOT_PASSWORD_FILE = "/etc/arquitectura/minio-root-password"
+CLIENT_FILE = "/etc/arquitectura/mc-environment"
+"""Gives `mc` in the container its alias `local`, with the root user's rights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,11 +188,13 @@ class MinioPool(pulumi.ComponentResource):
                     environment={
                         "MINIO_ROOT_USER_FILE": ROOT_USER_FILE,
                         "MINIO_ROOT_PASSWORD_FILE": ROOT_PASSWORD_FILE,
+                        "MC_CONFIG_ENV_FILE": CLIENT_FILE,
                         "MINIO_API_CORS_ALLOW_ORIGIN": ",".join(cluster.cors_origins),
                     },
                     files=[
                         File(path=ROOT_USER_FILE, content=ROOT_USER),
                         File(path=ROOT_PASSWORD_FILE, content=root_password),
+                        File(path=CLIENT_FILE, content=_client(root_password)),
                     ],
                     volumes=[data.at("/data")],
                     ports=[
@@ -206,3 +210,9 @@ class MinioPool(pulumi.ComponentResource):
 
         self.containers = [node(ordinal) for ordinal in args.nodes]
         self.register_outputs({})
+
+
+def _client(root_password: pulumi.Input[str]) -> pulumi.Output[str]:
+    return pulumi.Output.concat(
+        f"MC_HOST_local=http://{ROOT_USER}:", root_password, f"@localhost:{API_PORT}\n"
+    )

@@ -90,5 +90,7 @@ def test_a_project_can_give_up_its_protection() -> None:
     assert not shop.protect
 
 
-def test_postgres_counts_as_a_database() -> None:
-    assert plan(projects={"one": {}, "two": {}}).citus.databases == 3
+def test_prod_is_protected_unless_it_says_otherwise() -> None:
+    assert plan("prod").protect
+    assert not plan("prod", protect=False).protect
+    assert not plan("dev").protect

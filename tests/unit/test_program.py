@@ -96,7 +96,7 @@ def test_the_passfile_has_a_line_for_every_role(run: Run) -> None:
     writer = run(projects=SHOP).named("citus-secrets-writer", "Container")
     (upload,) = writer.inputs["uploads"]
     assert upload["content"] == (
-        "*:*:*:postgres:secret-of-citus-superuser\n*:*:*:shop:secret-of-citus-shop\n"
+        "*:*:*:postgres:secret-of-citus-superuser\n*:*:*:shop:secret-of-citus-role-shop\n"
     )
 
 
@@ -151,7 +151,7 @@ def test_the_credentials_of_a_project(run: Run) -> None:
     credentials = outputs["projects"]["shop"]
     assert credentials.keys() == {SECRET_MARK, "value"}
     assert credentials["value"] == {
-        "database_url": "postgresql://shop:secret-of-citus-shop@127.0.0.1:5432/Shop%20Data",
+        "database_url": "postgresql://shop:secret-of-citus-role-shop@127.0.0.1:5432/Shop%20Data",
         "s3_endpoint": "http://127.0.0.1:9000",
         "s3_access_key": "key-of-shop-key",
         "s3_secret_key": "secret-of-shop-key",
@@ -208,8 +208,14 @@ def test_a_project_gives_up_its_protection_alone(run: Run) -> None:
     }
 
 
-def test_an_arm_laptop_emulates_what_has_no_arm_image(run: Run) -> None:
+def test_an_arm_laptop_emulates_what_has_no_arm_image(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", warnings.append)
     program = run(on=replace(LAPTOP, architecture="arm64"))
+    (warning,) = warnings
+    assert "citusdata/citus:13.2.0 has no arm64 version and runs emulated" in warning
     platforms = {c.name: c.inputs.get("platform") for c in program.services}
     assert platforms["citus-coordinator"] == "linux/amd64"
     assert platforms["minio-1"] is None

@@ -3,7 +3,7 @@
 import pytest
 
 from config.problems import ConfigError
-from config.settings import Settings, parse_settings
+from config.settings import parse_settings
 
 SHOP = {"buckets": {"uploads": {"versioning": True, "expire_days": 90}}}
 
@@ -165,14 +165,25 @@ def test_the_error_reads_as_a_list() -> None:
     )
 
 
-def test_every_setting_is_described() -> None:
-    def undescribed(model: type, path: str) -> list[str]:
-        missing = []
-        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-            if not field.description:
-                missing.append(f"{path}{name}")
-            if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
-                missing += undescribed(field.annotation, f"{path}{name}.")
-        return missing
+@pytest.mark.parametrize(
+    ("extensions", "problem"),
+    [
+        (["citus"], "projects.shop.extensions[0]: 'citus': every database has it already"),
+        ([""], "projects.shop.extensions[0]: '': an extension has a name"),
+        (["a", "a"], "projects.shop.extensions: 'a' stands there twice"),
+    ],
+)
+def test_extensions(extensions: list[str], problem: str) -> None:
+    assert problems(projects={"shop": {"extensions": extensions}}) == [problem]
 
-    assert undescribed(Settings, "") == []
+
+def test_an_empty_project_is_written_as_one() -> None:
+    assert problems(projects={"shop": None}) == [
+        "projects.shop: is empty: leave it out, or write {} for all defaults"
+    ]
+
+
+def test_a_wrong_item_does_not_make_its_list_empty() -> None:
+    assert problems(minio={"pools": [{"nodes": 0}]}) == [
+        "minio.pools[0].nodes: 0 is too small, at least 1"
+    ]
