@@ -50,7 +50,8 @@ class Floor:
         with ThreadPoolExecutor() as pool:
             storage = pool.submit(self._start_minio)
             list(pool.map(self.start, range(workers + 1)))
-            list(pool.map(lambda database: self.create(database, range(workers + 1)), databases))
+            pairs = [(database, node) for database in databases for node in range(workers + 1)]
+            list(pool.map(lambda pair: self.create(*pair), pairs))
             for database in ("postgres", *databases):
                 self.register(database, range(1, workers + 1))
             storage.result()
@@ -77,13 +78,12 @@ class Floor:
             except psycopg.OperationalError:
                 time.sleep(POLL_SECONDS)
 
-    def create(self, database: str, nodes: Sequence[int]) -> None:
-        """Makes a database with Citus on nodes."""
-        for node in nodes:
-            with self.connect(node=node) as connection:
-                connection.execute(f'CREATE DATABASE "{database}"'.encode())
-            with self.connect(database, node) as connection:
-                connection.execute("CREATE EXTENSION citus")
+    def create(self, database: str, node: int) -> None:
+        """Makes a database with Citus on a node."""
+        with self.connect(node=node) as connection:
+            connection.execute(f'CREATE DATABASE "{database}"'.encode())
+        with self.connect(database, node) as connection:
+            connection.execute("CREATE EXTENSION citus")
 
     def register(self, database: str, workers: Sequence[int]) -> None:
         """Registers workers in a database that they have."""

@@ -50,7 +50,7 @@ def _compare(live: LiveStack, script: Floor) -> None:
 
     def raw_out() -> None:
         script.start(3)
-        script.create(DATABASE, [3])
+        script.create(DATABASE, 3)
         for database in ("postgres", DATABASE):
             script.register(database, [3])
         script.rebalance(DATABASE)

@@ -165,8 +165,11 @@ def one_shot(
 
     def check(exit_code: int | None) -> None:
         if exit_code:  # the provider does not look
-            log = f"docker logs {host.prefix}{name}"
-            raise pulumi.RunError(f"{name} failed with exit code {exit_code}: {log}")
+            full = f"{host.prefix}{name}"
+            raise pulumi.RunError(
+                f"{full} failed with exit code {exit_code}; docker logs {full} says why. "
+                f"Then docker rm {full}, and pulumi up --refresh"
+            )
 
     made.exit_code.apply(check)
     return made

@@ -1,0 +1,113 @@
+"""What `make up` and `make down` do around Pulumi, with a CLI that only answers."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops.down import refuse_protected, without_content
+from ops.sandbox import configure
+from ops.stack import Stack, StackError
+from ops.up import summary
+
+OUTPUTS = {
+    "s3_endpoint": "http://127.0.0.1:9000",
+    "s3_console": "http://127.0.0.1:9001",
+    "s3_root_user": "admin",
+    "postgres": "127.0.0.1:5432",
+    "projects": {"shop": "[secret]"},
+}
+
+Cli = Callable[[str], Path]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Puts a `pulumi` first on PATH that notes how it is called; the log of its calls."""
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def make(script: str) -> Path:
+        program, log = tmp_path / "pulumi", tmp_path / "log"
+        program.write_text(f'#!/bin/sh\necho "$@" >> {log}\n{script}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        return log
+
+    return make
+
+
+def test_who_is_not_logged_in_gets_a_local_backend(cli: Cli) -> None:
+    log = cli(
+        'case "$*" in *whoami*) echo "PULUMI_ACCESS_TOKEN must be set for login during '
+        'non-interactive CLI sessions" >&2; exit 1;; esac'
+    )
+    Stack("dev").select()
+    assert "--non-interactive login --local" in log.read_text()
+
+
+def test_a_backend_that_does_not_answer_is_no_reason_for_another(cli: Cli) -> None:
+    log = cli('case "$*" in *whoami*) echo "connection refused" >&2; exit 1;; esac')
+    with pytest.raises(StackError, match="connection refused"):
+        Stack("dev").select()
+    assert "login" not in log.read_text()
+
+
+def test_a_backend_that_was_named_is_used(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = cli("")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///somewhere")
+    Stack("dev").select()
+    assert log.read_text() == "--non-interactive stack select --create dev\n"
+
+
+def test_dev_goes_without_a_passphrase_and_others_do_not(cli: Cli) -> None:
+    cli("")
+    assert Stack("dev").environment()["PULUMI_CONFIG_PASSPHRASE"] == ""
+    with pytest.raises(StackError, match="set PULUMI_CONFIG_PASSPHRASE or"):
+        Stack("prod").environment()
+
+
+def test_an_empty_passphrase_does_not_do_for_prod(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+    with pytest.raises(StackError, match="stack prod keeps secrets"):
+        Stack("prod").environment()
+
+
+def test_the_sandbox_writes_only_what_differs(cli: Cli) -> None:
+    images = {"citus": "arquitectura-sandbox/citus:13", "busybox": "arquitectura-sandbox/busybox:1"}
+    config = {"arquitectura:images": {"value": "", "objectValue": images}}
+    cli(f"case \"$*\" in *--json*) echo '{json.dumps(config)}';; esac")
+    (command,) = configure(Stack("dev"))
+    assert command == (
+        "pulumi config set --stack dev --path 'arquitectura:images.minio' "
+        "arquitectura-sandbox/minio:seaweedfs"
+    )
+
+
+def test_the_summary_says_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    assert list(summary("dev", OUTPUTS)) == [
+        "  S3 endpoint  http://127.0.0.1:9000",
+        "  S3 console   http://127.0.0.1:9001  (user admin)",
+        "  PostgreSQL   127.0.0.1:5432",
+        "  Projects     shop",
+        "  Secrets      pulumi stack output --stack dev --show-secrets",
+    ]
+
+
+def test_down_refuses_what_is_protected() -> None:
+    with pytest.raises(StackError, match="shop-database of stack dev are protected"):
+        refuse_protected("dev", [{"urn": "urn:pulumi:dev::a::b::shop-database", "protect": True}])
+
+
+def test_down_forgets_what_lives_inside_the_services() -> None:
+    volume = {"urn": "v", "type": "docker:index/volume:Volume", "dependencies": ["d"]}
+    database = {"urn": "d", "type": "postgresql:index/database:Database"}
+    member = {"urn": "m", "type": "pulumi-python:dynamic:Membership"}
+    (kept,) = without_content([volume, database, member])
+    assert kept["urn"] == "v"
+    assert kept["dependencies"] == []
