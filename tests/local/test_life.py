@@ -378,7 +378,7 @@ def test_credentials_are_replaced(stack: LiveStack, shop: dict[str, Any]) -> Non
     code = refusal(client(shop).list_objects_v2, Bucket=shop["buckets"]["uploads"])
     assert code in ("InvalidAccessKeyId", "AccessDenied")
     assert contents(new["database_url"])[0] == ROWS
-    # From when the nodes log in to each other with the new password until it counts, about a second.
+    # From when the nodes use the new password until it counts, about a second.
     between_nodes = [when for when, how in refused if "remote node" in how]
     at_the_door = [when for when, how in refused if "remote node" not in how]
     assert at_the_door
