@@ -1,0 +1,1 @@
+"""A Hetzner Cloud API (v1) on this machine, whose servers are containers."""

@@ -1,0 +1,1 @@
+"""Where servers, networks and volumes really are."""

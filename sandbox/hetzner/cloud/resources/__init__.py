@@ -1,0 +1,1 @@
+"""The kinds of resources, each with its requests."""
