@@ -46,6 +46,10 @@ LINT = (
     Check("lint", [PYTHON, "-m", "ruff", "check", "."]),
     Check("format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
     Check("types", [PYTHON, "-m", "mypy"]),
+    Check(
+        "types of the plugins",
+        ["env", "MYPYPATH=sandbox/plugins", PYTHON, "-m", "mypy", "-p", "standin"],
+    ),
 )
 UNIT = _pytest("unit", "-n", "2", "tests/unit")
 ENGINE = _pytest("engine", "tests/engine")
@@ -61,6 +65,7 @@ SANDBOX = (
         "language host",
         ["go", "-C", "sandbox/toolchain/cli", "test", "./pulumi-language-python"],
     ),
+    Check("S3 server", ["go", "-C", "sandbox/images/minio/server", "test", "./..."]),
     _pytest("plugins", "sandbox/plugins/tests"),
     _pytest("citus stand-in", "tests/local/test_citus_standin.py"),
 )
