@@ -31,8 +31,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--public-range",
         type=IPv4Network,
-        default=IPv4Network("203.0.113.0/24"),
-        help="the servers' public addresses",
+        default=IPv4Network("172.31.203.0/24"),
+        help="the servers' public addresses; a private range, since what else is there would be "
+        "out of reach for this machine",
     )
     parser.add_argument(
         "--action-seconds", type=float, default=0.2, help="how long an action takes at least"

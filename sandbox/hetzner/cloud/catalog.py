@@ -4,9 +4,14 @@ Names and sizes are Hetzner's. Prices are examples of the right order of magnitu
 without VAT, not those of the day.
 """
 
+from ipaddress import IPv4Network
 from typing import Any, Final
 
 from cloud.store import Record
+
+PRIVATE_RANGES: Final = [
+    IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+]
 
 VAT_RATE: Final = 19
 HOURS_PER_MONTH: Final = 624  # Hetzner caps a month at the price of so many hours

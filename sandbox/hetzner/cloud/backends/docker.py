@@ -21,6 +21,7 @@ from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 from cloud.backends.base import NewServer, Stopped
+from cloud.catalog import PRIVATE_RANGES
 from cloud.errors import ApiError
 from cloud.store import Record
 
@@ -65,7 +66,7 @@ class DockerBackend:
         stopped: told of servers that went off by themselves.
 
     Raises:
-        RuntimeError: without the image, or when the public range is taken.
+        RuntimeError: without the image, or when the public range is used elsewhere.
     """
 
     def __init__(self, name: str, public_range: IPv4Network, state: Path, stopped: Stopped) -> None:
@@ -317,8 +318,13 @@ class DockerBackend:
         }
 
     def _make_network(self, name: str, ip_range: str, *, internal: bool) -> None:
-        gateway = next(IPv4Network(ip_range).hosts())
-        pool = IPAMPool(subnet=ip_range, gateway=str(gateway))
+        wanted = IPv4Network(ip_range)
+        if other := _shadowed(wanted):
+            raise RuntimeError(
+                f"a network with {ip_range} would cut this machine off from {other}: "
+                "choose another range"
+            )
+        pool = IPAMPool(subnet=ip_range, gateway=str(next(wanted.hosts())))
         try:
             self._docker.networks.create(
                 name,
@@ -346,6 +352,23 @@ class DockerBackend:
 
     def _disk_name(self, server_id: int) -> str:
         return f"{self._name}-disk-{server_id}"
+
+
+def _shadowed(network: IPv4Network) -> str | None:
+    """What this machine would not reach any more beside the network, if anything is known."""
+    if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
+        return "the real addresses there"
+    for route in json.loads(_run("ip", "-json", "-4", "route", "show")):
+        for destination in (route["dst"], route.get("gateway", "default")):
+            if destination != "default" and network.overlaps(IPv4Network(destination)):
+                return f"{destination} on {route['dev']}"
+    for line in Path("/etc/resolv.conf").read_text().splitlines():
+        words = line.split()
+        if words[:1] != ["nameserver"] or ":" in words[1]:
+            continue
+        if network.overlaps(IPv4Network(words[1])):
+            return f"its name server {words[1]}"
+    return None
 
 
 def firewall(rules: Sequence[Record] | None, private_gateways: Sequence[str]) -> str:

@@ -5,12 +5,10 @@ from typing import Literal
 
 from typing_extensions import override
 
-from cloud.catalog import NETWORK_ZONES
+from cloud.catalog import NETWORK_ZONES, PRIVATE_RANGES
 from cloud.errors import ApiError, invalid
 from cloud.resources.base import Body, Collection, Name, blocking, network_of, parse
 from cloud.store import Record, now
-
-_PRIVATE = [IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 
 
 class _Subnet(Body):
@@ -51,7 +49,7 @@ class Networks(Collection):
     async def create(self, body: Record) -> Record:
         new = parse(_New, body)
         ip_range = network_of("ip_range", new.ip_range)
-        if not any(ip_range.subnet_of(private) for private in _PRIVATE):
+        if not any(ip_range.subnet_of(private) for private in PRIVATE_RANGES):
             raise invalid("ip_range", "must lie in a private range of RFC 1918")
         record: Record = {
             "id": self.store.next_id(),

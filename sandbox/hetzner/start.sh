@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Starts the Hetzner API of the sandbox, unless it answers already, and prints its endpoint and the
+# file that holds its token.  Usage: start.sh [OPTION...], the options of `python -m cloud --help`.
+# Servers outlive it; what it knows of them is in the state folder.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+target=${PULUMI_HOME:-$HOME/.pulumi}/sandbox-hetzner
+state=${HETZNER_SANDBOX_STATE:-$target/state}
+port=${HETZNER_SANDBOX_PORT:-8450}
+log=$state/server.log
+export PATH=$HOME/.local/bin:$PATH
+
+answers() { curl -s -o /dev/null --max-time 2 "http://127.0.0.1:$port/v1/locations"; }
+
+hash=$(sha256sum <"$here/requirements.txt")
+if [ "$(cat "$target/hash" 2>/dev/null)" != "$hash" ]; then
+    rm -rf "$target/venv"
+    mkdir -p "$target"
+    if command -v uv >/dev/null; then
+        uv venv --quiet --python '>=3.11' "$target/venv"
+        uv pip install --quiet --python "$target/venv/bin/python" --require-hashes \
+            --compile-bytecode -r "$here/requirements.txt"
+    else
+        python3 -m venv "$target/venv"
+        "$target/venv/bin/python" -m pip install --quiet --require-hashes -r "$here/requirements.txt"
+    fi
+    echo "$hash" >"$target/hash"
+fi
+
+mkdir -p -m 700 "$state"
+if ! answers; then
+    case " $* " in
+    *' memory '*) ;;
+    *) "$here/image/build.sh" ;;
+    esac
+    PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1 setsid "$target/venv/bin/python" -m cloud \
+        --port "$port" --state "$state" "$@" >"$log" 2>&1 </dev/null &
+    server=$!
+    echo "$server" >"$state/pid"
+    deadline=$((SECONDS + 30))
+    until answers; do
+        if ! kill -0 "$server" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+            echo "the Hetzner API does not answer on port $port; the end of $log:" >&2
+            tail -n 3 "$log" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+fi
+echo "endpoint http://127.0.0.1:$port/v1"
+echo "token in $state/token"
