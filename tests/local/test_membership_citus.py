@@ -148,6 +148,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def _start(cluster: Cluster, node: str, script: Path) -> None:
     settings = {**SETTINGS, "wal_level": "replica" if node == "replica" else "logical"}
+    if IMAGE == STAND_IN:
+        settings["citus_standin.move_delay"] = "300ms"  # else a drain ends before it is killed
     flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
     publish = ["-p", "127.0.0.1::5432"] if node == "coordinator" else []
     name = cluster.name(node)
