@@ -229,14 +229,14 @@ class DockerBackend:
         """A sparse file."""
         file = self._file(volume_id)
         with file.open("wb") as content:
-            content.truncate(size * 10**9)
+            content.truncate(size * 2**30)
         if file_system:
             _run(f"mkfs.{file_system}", "-q", str(file))
 
     def resize_volume(self, volume_id: int, size: int) -> None:
         """Lengthens the file, and tells the loop device."""
         with self._file(volume_id).open("r+b") as content:
-            content.truncate(size * 10**9)
+            content.truncate(size * 2**30)
         if device := self._loop(volume_id):
             _run("losetup", "--set-capacity", f"/dev/{device}")
 
