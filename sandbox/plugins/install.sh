@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the stand-ins of the minio and postgresql plugins for Pulumi, with an environment of
-# their own. What is there already is left as it is.
+# Installs the stand-ins of the hcloud, minio and postgresql plugins for Pulumi, with an environment
+# of their own. What is there already is left as it is. One whose SDK the repository's
+# requirements.txt does not pin is left out: nothing can use it.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,10 +16,19 @@ installed() { # NAME
     [ -x "$pulumi_home/plugins/resource-$1-v$(version "$1")/pulumi-resource-$1" ]
 }
 
+names=()
+for name in hcloud minio postgresql; do
+    if [ -n "$(version "$name")" ]; then names+=("$name"); fi
+done
+complete() {
+    local name
+    for name in "${names[@]}"; do installed "$name" || return; done
+}
+
 hash=$(cd "$here" && find standin requirements.txt install.sh -type f -not -name '*.pyc' -print0 |
     LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
-if [ "$(cat "$target/hash" 2>/dev/null)" = "$hash" ] && installed minio && installed postgresql; then
-    echo "plugins minio and postgresql: up to date"
+if [ "$(cat "$target/hash" 2>/dev/null)" = "$hash" ] && complete; then
+    echo "plugins ${names[*]}: up to date"
     exit 0
 fi
 command -v pulumi >/dev/null || {
@@ -39,7 +49,7 @@ fi
 cp -r "$here/standin" "$target/standin"
 "$target/venv/bin/python" -m compileall -q "$target/standin"
 
-for name in minio postgresql; do
+for name in "${names[@]}"; do
     plugin=$target/pulumi-resource-$name
     cat >"$plugin" <<SCRIPT
 #!/bin/sh

@@ -1,0 +1,1 @@
+"""The stand-in of the `hcloud` provider, on Hetzner's own client."""
