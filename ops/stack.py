@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 PASSPHRASES = {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"}
 
-NOT_LOGGED_IN = "must be set for login during non-interactive CLI sessions"
+NOT_LOGGED_IN = ("requires logging in", "must be set for login")
 """What the CLI says when it was never told where its state is."""
 
 
@@ -95,7 +95,7 @@ class Stack:
         try:
             self.read("whoami")
         except StackError as error:
-            if NOT_LOGGED_IN in str(error):
+            if any(words in str(error) for words in NOT_LOGGED_IN):
                 return False
             raise
         return True

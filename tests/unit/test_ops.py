@@ -39,11 +39,15 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return make
 
 
-def test_who_is_not_logged_in_gets_a_local_backend(cli: Cli) -> None:
-    log = cli(
-        'case "$*" in *whoami*) echo "PULUMI_ACCESS_TOKEN must be set for login during '
-        'non-interactive CLI sessions" >&2; exit 1;; esac'
-    )
+@pytest.mark.parametrize(
+    "words",
+    [
+        "error: this command requires logging in; try running `pulumi login` first",
+        "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions",
+    ],
+)
+def test_who_is_not_logged_in_gets_a_local_backend(cli: Cli, words: str) -> None:
+    log = cli(f"case \"$*\" in *whoami*) echo '{words}' >&2; exit 1;; esac")
     Stack("dev").select()
     assert "--non-interactive login --local" in log.read_text()
 
