@@ -19,7 +19,6 @@ ACTIONS = (
     "s3:DeleteObjectVersion",
     "s3:GetBucketLocation",
     "s3:GetBucketVersioning",
-    "s3:GetLifecycleConfiguration",
     "s3:GetObject",
     "s3:GetObjectTagging",
     "s3:GetObjectVersion",

@@ -162,8 +162,14 @@ def test_a_tampered_url_is_refused(shop: dict[str, Any]) -> None:
     assert put(tampered, b"x") == 403
 
 
-def test_objects_expire(shop: dict[str, Any]) -> None:
-    rules = client(shop).get_bucket_lifecycle_configuration(Bucket=shop["buckets"]["uploads"])
+def test_objects_expire(stack: LiveStack, shop: dict[str, Any]) -> None:
+    outputs = stack.outputs()
+    root = {
+        "s3_endpoint": outputs["s3_endpoint"],
+        "s3_access_key": outputs["s3_root_user"],
+        "s3_secret_key": outputs["s3_root_password"],
+    }
+    rules = client(root).get_bucket_lifecycle_configuration(Bucket=shop["buckets"]["uploads"])
     assert [(rule["Status"], rule["Expiration"]["Days"]) for rule in rules["Rules"]] == [
         ("Enabled", 90)
     ]
