@@ -12,6 +12,7 @@ import uvicorn
 from cloud.api import application
 from cloud.backends.base import Backend, Stopped
 from cloud.backends.memory import MemoryBackend
+from cloud.catalog import sell_out
 from cloud.project import Project
 from cloud.store import Store
 
@@ -39,7 +40,20 @@ def _arguments() -> argparse.Namespace:
         "--action-seconds", type=float, default=0.2, help="how long an action takes at least"
     )
     parser.add_argument("--requests-per-hour", type=int, default=1_000_000, help="the rate limit")
-    return parser.parse_args()
+    parser.add_argument(
+        "--sold-out",
+        action="append",
+        default=[],
+        metavar="TYPE@LOCATION",
+        help="a server type that cannot be had in a location, such as cx33@fsn1",
+    )
+    options = parser.parse_args()
+    for item in options.sold_out:
+        try:
+            sell_out(*item.split("@"))
+        except (TypeError, ValueError) as error:
+            parser.error(f"--sold-out {item}: {error}")
+    return options
 
 
 def _token(path: Path) -> str:

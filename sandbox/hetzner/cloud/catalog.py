@@ -174,6 +174,20 @@ PRICING: Final[dict[str, Any]] = {
 }
 
 
+def sell_out(server_type: str, location: str) -> None:
+    """Makes a server type unavailable in a location.
+
+    Raises:
+        ValueError: when it is not offered there anyway.
+    """
+    for kind in SERVER_TYPES:
+        for place in kind["locations"]:
+            if (kind["name"], place["name"]) == (server_type, location):
+                place.update(available=False, recommended=False)
+                return
+    raise ValueError(f"{server_type} is not offered in {location}")
+
+
 def by_id_or_name(records: list[Record], key: int | str, **more: Any) -> Record | None:
     """The record of that id or name, and of the other fields' values."""
     for record in records:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import Api, api, wait
 from hcloud import APIException, Client
 from hcloud.firewalls import FirewallResource, FirewallRule
 from hcloud.images import Image
@@ -14,6 +13,7 @@ from hcloud.server_types import ServerType
 from hcloud.servers import Server, ServerCreatePublicNetwork
 from hcloud.servers.client import BoundServer
 from hcloud.zones import ZoneRecord
+from local_api import Api, api, wait
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIl9W0MxYJ2bBSkbSbI1tKAoBd9MRbJhyaUIGWLmPpbT me"
 FSN1 = Location(name="fsn1")
@@ -243,3 +243,18 @@ def test_rate_limit(tmp_path: Path) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[0].headers["RateLimit-Remaining"] == "2"
     assert answers[3].json()["error"]["code"] == "rate_limit_exceeded"
+
+
+def test_a_type_that_is_sold_out(tmp_path: Path) -> None:
+    options = ("--backend", "memory", "--action-seconds", "0")
+    with api(tmp_path, 21014, *options) as before:
+        server(before.client()).power_off().wait_until_finished()
+    with api(tmp_path, 21014, *options, "--sold-out", "cx33@fsn1") as after:
+        client = after.client()
+        kind = client.server_types.get_by_name("cx33")
+        assert [place.location.name for place in kind.locations if not place.available] == ["fsn1"]
+        db = client.servers.get_by_name("db")
+        error = refused("resource_unavailable", db.change_type, kind, upgrade_disk=False)
+        assert "sold out in fsn1" in str(error)
+        db.power_on().wait_until_finished()
+        assert client.servers.get_by_id(db.id).server_type.name == "cx23"

@@ -230,12 +230,16 @@ class Servers(Collection):
         return addresses
 
     def _available(self, key: str | int, location: str) -> Record:
-        """The server type, if it is sold in the location."""
+        """The server type, if it can be had in the location."""
         server_type = by_id_or_name(SERVER_TYPES, key)
         if not server_type:
             raise invalid("server_type", f"there is no server type {key!r}")
-        if location not in {place["name"] for place in server_type["locations"]}:
-            raise invalid("server_type", f"{server_type['name']} is not offered in {location}")
+        name = server_type["name"]
+        available = {place["name"]: place["available"] for place in server_type["locations"]}
+        if location not in available:
+            raise invalid("server_type", f"{name} is not offered in {location}")
+        if not available[location]:
+            raise ApiError("resource_unavailable", f"{name} is sold out in {location} at present")
         return server_type
 
     def _check_group(self, number: int) -> None:
