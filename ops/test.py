@@ -67,6 +67,7 @@ SANDBOX = (
     ),
     Check("S3 server", ["go", "-C", "sandbox/images/minio/server", "test", "./..."]),
     _pytest("plugins", "sandbox/plugins/tests"),
+    _pytest("Hetzner API", "sandbox/hetzner/tests", "-m", "not slow_cloud"),
     _pytest("citus stand-in", "tests/local/test_citus_standin.py"),
 )
 
