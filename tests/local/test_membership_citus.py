@@ -351,8 +351,14 @@ def test_a_cluster_from_nothing(cluster: Cluster, make: Callable[..., str]) -> N
         admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(OWNER)))
 
 
+def _run_in_terminal(target: Target) -> None:
+    # What runs in a shell's background ignores Ctrl-C; a person's does not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    reconcile(target)
+
+
 def _in_process(target: Target) -> multiprocessing.process.BaseProcess:
-    process = multiprocessing.get_context("spawn").Process(target=reconcile, args=(target,))
+    process = multiprocessing.get_context("spawn").Process(target=_run_in_terminal, args=(target,))
     process.start()
     return process
 
