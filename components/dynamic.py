@@ -3,7 +3,8 @@
 import sys
 from typing import Any
 
-from pulumi.dynamic import ResourceProvider
+from pulumi.dynamic import DiffResult, ResourceProvider
+from typing_extensions import override
 
 Properties = dict[str, Any]
 """A resource's inputs or outputs, by property."""
@@ -24,3 +25,8 @@ class Provider(ResourceProvider):
         In the program's process the same setting would hang `up` when a resource fails.
         """
         sys.tracebacklimit = 0
+
+    @override
+    def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
+        """Any other input is a change."""
+        return DiffResult(changes=any(olds.get(key) != value for key, value in news.items()))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
+from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from typing_extensions import override
 
 from components.dynamic import Properties, Provider
@@ -51,10 +51,6 @@ class BucketContents(Resource, name="BucketContents"):
 
 class BucketContentsProvider(Provider):
     """Deletes through the S3 API."""
-
-    @override
-    def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
-        return DiffResult(changes=any(olds.get(key) != news[key] for key in news))
 
     @override
     def create(self, props: Properties) -> CreateResult:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
+from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from typing_extensions import override
 
 from components.dynamic import Properties, Provider
@@ -56,10 +56,6 @@ class MinioReady(Resource, name="MinioReady"):
 
 class MinioReadyProvider(Provider):
     """Probes through the S3 API."""
-
-    @override
-    def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
-        return DiffResult(changes=any(olds.get(key) != value for key, value in news.items()))
 
     @override
     def create(self, props: Properties) -> CreateResult:
