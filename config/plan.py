@@ -3,19 +3,57 @@
 Names and addresses never change once given out: MinIO's arguments and `pg_dist_node` hold them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
-from config.settings import Images, MinioPoolSettings, ProjectSettings, Rebalance, Settings
+from config.settings import (
+    CitusNodeSettings,
+    HetznerHosts,
+    Images,
+    MinioPoolSettings,
+    ProjectSettings,
+    Rebalance,
+    Settings,
+)
 
 MINIO_PORT = 9000
+CONSOLE_PORT = 9001
+POSTGRES_PORT = 5432
+
+LOCAL = "local"
+"""Name of the only host of a stack on this machine's Docker."""
+MAIN = "main"
+"""Name of the first server of a stack on Hetzner."""
+
+FIRST_ADDRESS = 10
+"""The main server's place in its subnet; the data servers' follow, so that the nodes of a service
+have consecutive addresses."""
+GROUP_SIZE = 10
+"""Servers that Hetzner allows in a placement group."""
+
+EDGE_MEMORY_MB = 256
+EDGE_CPUS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodePlan:
-    """One container of a service: `name` is its host name on the network."""
+    """One container of a service.
+
+    Attributes:
+        name: its container's name.
+        host: name of the host it stands on.
+        address: host under which the service's other nodes dial it.
+        port: where they dial it.
+        published: the port on its host, where it is to be reached from outside of Docker.
+    """
 
     name: str
     ordinal: int
+    host: str
+    address: str
+    port: int
+    published: int | None
     memory_mb: int
     cpus: float
 
@@ -39,6 +77,11 @@ class MinioPlan:
     console_port: int
     cors_origins: tuple[str, ...]
 
+    @property
+    def nodes(self) -> tuple[NodePlan, ...]:
+        """The nodes of all pools."""
+        return tuple(node for pool in self.pools for node in pool.nodes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CitusPlan:
@@ -48,6 +91,77 @@ class CitusPlan:
     workers: tuple[NodePlan, ...]
     port: int
     rebalance: Rebalance
+
+    @property
+    def nodes(self) -> tuple[NodePlan, ...]:
+        """The coordinator and all workers."""
+        return (self.coordinator, *self.workers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What a container asks of its server: memory in MiB, CPUs in cores."""
+
+    name: str
+    image: str
+    memory_mb: int
+    cpus: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerPlan:
+    """One server.
+
+    Attributes:
+        name: its name within the stack, as in `ssh main`.
+        full_name: its name in the Hetzner project.
+        role: `main` or `data`, the section of the config that describes it.
+        group: number of its placement group.
+        holds_data: whether data would be lost with it: a worker leaves only when drained, the
+            coordinator's and MinIO's data never do.
+        loads: the containers on it.
+    """
+
+    name: str
+    full_name: str
+    role: str
+    server_type: str
+    volume_gb: int | None
+    private_ip: str
+    group: int
+    holds_data: bool
+    loads: tuple[Load, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HetznerPlan:
+    """The servers and what they have in common.
+
+    Attributes:
+        network_cidr: range of the private network.
+        subnet_cidr: the part of it that the servers are in.
+        hosts: the config, for what needs no planning.
+    """
+
+    servers: tuple[ServerPlan, ...]
+    network_cidr: str
+    subnet_cidr: str
+    hosts: HetznerHosts
+
+    @property
+    def location(self) -> str:
+        """Where the servers stand."""
+        return self.hosts.location
+
+    @property
+    def ssh_keys(self) -> tuple[str, ...]:
+        """Names of keys, or public keys."""
+        return self.hosts.ssh_keys
+
+    @property
+    def budget_eur(self) -> float | None:
+        """What the stack may cost a month."""
+        return self.hosts.budget_eur
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +201,8 @@ class Plan:
     citus: CitusPlan
     projects: tuple[ProjectPlan, ...]
     protect: bool
+    hetzner: HetznerPlan | None
+    """None for a stack on this machine's Docker."""
 
     @property
     def published_ports(self) -> dict[str, int]:
@@ -97,41 +213,161 @@ class Plan:
             "citus.port": self.citus.port,
         }
 
+    @property
+    def placement(self) -> dict[str, str]:
+        """The host of each node that has data."""
+        return {node.name: node.host for node in (*self.minio.nodes, *self.citus.nodes)}
+
 
 def make_plan(settings: Settings, stack: str) -> Plan:
     """The plan of a stack. The same settings always give the same plan."""
     prefix = "" if stack == "dev" else f"{stack}-"
     protect = stack == "prod" if settings.protect is None else settings.protect
+    places = (
+        _Servers(settings.hosts, prefix)
+        if isinstance(settings.hosts, HetznerHosts)
+        else _Laptop(prefix)
+    )
+    minio = _minio(settings, places)
+    citus = _citus(settings, places)
     return Plan(
         stack=stack,
         prefix=prefix,
         images=settings.images,
-        minio=_minio(settings, prefix),
-        citus=_citus(settings, prefix),
+        minio=minio,
+        citus=citus,
         projects=tuple(
             _project(name, project, protect) for name, project in settings.projects.items()
         ),
         protect=protect,
+        hetzner=_hetzner(settings.images, stack, places, minio, citus)
+        if isinstance(places, _Servers)
+        else None,
     )
 
 
-def _minio(settings: Settings, prefix: str) -> MinioPlan:
+@dataclass(frozen=True)
+class _Laptop:
+    """One Docker engine: nodes dial each other by name, ports are for this machine."""
+
+    prefix: str
+
+    def minio(self, number: int, settings: Settings) -> NodePlan:
+        minio = settings.minio
+        name = f"{self.prefix}minio-{number}"
+        return NodePlan(
+            name=name,
+            ordinal=number,
+            host=LOCAL,
+            address=name,
+            port=MINIO_PORT,
+            published=minio.api_port if number == 1 else None,
+            memory_mb=minio.memory_mb,
+            cpus=minio.cpus,
+        )
+
+    def citus(self, number: int, limits: CitusNodeSettings, settings: Settings) -> NodePlan:
+        name = _citus_name(self.prefix, number)
+        return NodePlan(
+            name=name,
+            ordinal=number,
+            host=LOCAL,
+            address=name,
+            port=POSTGRES_PORT,
+            published=settings.citus.port if number == 0 else None,
+            memory_mb=limits.memory_mb,
+            cpus=limits.cpus,
+        )
+
+    def range(self, first: int, count: int, settings: Settings) -> str:
+        """The host names of `count` MinIO nodes, as MinIO's arguments write them."""
+        return f"{self.prefix}minio-{_ellipsis(first, count)}"
+
+
+@dataclass(frozen=True)
+class _Servers:
+    """Servers on a private network: nodes dial each other by address and published port."""
+
+    hosts: HetznerHosts
+    prefix: str
+
+    @property
+    def subnet(self) -> IPv4Network:
+        """The second /24 of the network."""
+        return list(IPv4Network(self.hosts.network_cidr).subnets(new_prefix=24))[1]
+
+    def ip(self, server: int) -> str:
+        """The private address of a server: 0 is `main`, n is `data-n`."""
+        return str(self.subnet[FIRST_ADDRESS + server])
+
+    def server_of(self, ordinal: int, on_main: int | None) -> int:
+        """The server of a service's node: the first ones on `main`, then one on each `data-n`."""
+        if on_main is None:
+            on_main = 0 if self.hosts.data else ordinal
+        return max(0, ordinal - on_main)
+
+    def minio(self, number: int, settings: Settings) -> NodePlan:
+        server = self.server_of(number, self.hosts.main.minio_nodes)
+        return NodePlan(
+            name=f"{self.prefix}minio-{number}",
+            ordinal=number,
+            host=_server_name(server),
+            address=self.ip(server),
+            port=MINIO_PORT,
+            published=MINIO_PORT,
+            memory_mb=settings.minio.memory_mb,
+            cpus=settings.minio.cpus,
+        )
+
+    def citus(self, number: int, limits: CitusNodeSettings, settings: Settings) -> NodePlan:
+        server = self.server_of(number, self.hosts.main.citus_workers) if number else 0
+        # On main the coordinator has the standard port.
+        port = POSTGRES_PORT if server else POSTGRES_PORT + number
+        return NodePlan(
+            name=_citus_name(self.prefix, number),
+            ordinal=number,
+            host=_server_name(server),
+            address=self.ip(server),
+            port=port,
+            published=port,
+            memory_mb=limits.memory_mb,
+            cpus=limits.cpus,
+        )
+
+    def range(self, first: int, count: int, settings: Settings) -> str:
+        """The addresses of `count` MinIO nodes, as MinIO's arguments write them."""
+        address = self.minio(first, settings).address
+        start, _, last = address.rpartition(".")
+        return f"{start}.{_ellipsis(int(last), count)}"
+
+
+def _server_name(server: int) -> str:
+    return f"data-{server}" if server else MAIN
+
+
+def _citus_name(prefix: str, number: int) -> str:
+    return f"{prefix}citus-worker-{number}" if number else f"{prefix}citus-coordinator"
+
+
+def _ellipsis(first: int, count: int) -> str:
+    return str(first) if count == 1 else f"{{{first}...{first + count - 1}}}"
+
+
+def _minio(settings: Settings, places: _Laptop | _Servers) -> MinioPlan:
     minio = settings.minio
     pools: list[MinioPoolPlan] = []
     first = 1
     for ordinal, pool in enumerate(minio.pools, start=1):
-        nodes = tuple(
-            NodePlan(
-                name=f"{prefix}minio-{number}",
-                ordinal=number,
-                memory_mb=minio.memory_mb,
-                cpus=minio.cpus,
-            )
-            for number in range(first, first + pool.nodes)
-        )
-        source = _source(pool, prefix, first, alone=len(minio.pools) == 1)
+        numbers = range(first, first + pool.nodes)
+        hosts = places.range(first, pool.nodes, settings)
+        source = _source(pool, hosts, alone=len(minio.pools) == 1)
         pools.append(
-            MinioPoolPlan(ordinal=ordinal, nodes=nodes, drives=pool.drives_per_node, source=source)
+            MinioPoolPlan(
+                ordinal=ordinal,
+                nodes=tuple(places.minio(number, settings) for number in numbers),
+                drives=pool.drives_per_node,
+                source=source,
+            )
         )
         first += pool.nodes
     return MinioPlan(
@@ -142,7 +378,7 @@ def _minio(settings: Settings, prefix: str) -> MinioPlan:
     )
 
 
-def _source(pool: MinioPoolSettings, prefix: str, first: int, *, alone: bool) -> str:
+def _source(pool: MinioPoolSettings, hosts: str, *, alone: bool) -> str:
     """A pool as an argument of `minio server`.
 
     A cluster of one node names directories; with a second pool the same node is named by its
@@ -152,31 +388,57 @@ def _source(pool: MinioPoolSettings, prefix: str, first: int, *, alone: bool) ->
     path = "/data" if drives == 1 else f"/data/d{{1...{drives}}}"
     if alone and pool.nodes == 1:
         return path
-    numbers = str(first) if pool.nodes == 1 else f"{{{first}...{first + pool.nodes - 1}}}"
-    return f"http://{prefix}minio-{numbers}:{MINIO_PORT}{path}"
+    return f"http://{hosts}:{MINIO_PORT}{path}"
 
 
-def _citus(settings: Settings, prefix: str) -> CitusPlan:
+def _citus(settings: Settings, places: _Laptop | _Servers) -> CitusPlan:
     citus = settings.citus
     return CitusPlan(
-        coordinator=NodePlan(
-            name=f"{prefix}citus-coordinator",
-            ordinal=0,
-            memory_mb=citus.coordinator.memory_mb,
-            cpus=citus.coordinator.cpus,
-        ),
+        coordinator=places.citus(0, citus.coordinator, settings),
         workers=tuple(
-            NodePlan(
-                name=f"{prefix}citus-worker-{number}",
-                ordinal=number,
-                memory_mb=citus.worker.memory_mb,
-                cpus=citus.worker.cpus,
-            )
-            for number in range(1, citus.workers + 1)
+            places.citus(number, citus.worker, settings) for number in range(1, citus.workers + 1)
         ),
         port=citus.port,
         rebalance=citus.rebalance,
     )
+
+
+def _hetzner(
+    images: Images, stack: str, places: _Servers, minio: MinioPlan, citus: CitusPlan
+) -> HetznerPlan:
+    nodes = (*minio.nodes, *citus.nodes)
+    data_servers = len({node.host for node in nodes} - {MAIN})
+
+    def server(number: int) -> ServerPlan:
+        name = _server_name(number)
+        settings = places.hosts.data if number and places.hosts.data else places.hosts.main
+        return ServerPlan(
+            name=name,
+            full_name=f"{stack}-{name}",
+            role="data" if number else "main",
+            server_type=settings.server_type,
+            volume_gb=settings.volume_gb,
+            private_ip=places.ip(number),
+            group=number // GROUP_SIZE + 1,
+            holds_data=name == MAIN or name in {node.host for node in minio.nodes},
+            loads=tuple(_loads(name, images, minio, citus)),
+        )
+
+    return HetznerPlan(
+        servers=tuple(server(number) for number in range(data_servers + 1)),
+        network_cidr=places.hosts.network_cidr,
+        subnet_cidr=str(places.subnet),
+        hosts=places.hosts,
+    )
+
+
+def _loads(server: str, images: Images, minio: MinioPlan, citus: CitusPlan) -> Iterator[Load]:
+    if server == MAIN:
+        yield Load(name="edge", image=images.traefik, memory_mb=EDGE_MEMORY_MB, cpus=EDGE_CPUS)
+    for image, nodes in ((images.citus, citus.nodes), (images.minio, minio.nodes)):
+        for node in nodes:
+            if node.host == server:
+                yield Load(name=node.name, image=image, memory_mb=node.memory_mb, cpus=node.cpus)
 
 
 def _project(name: str, project: ProjectSettings, protect: bool) -> ProjectPlan:

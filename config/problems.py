@@ -1,11 +1,17 @@
 """Turns what is wrong with a config into sentences for people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
+
+PROVIDER_TAG = "provider="
+"""Before the value of `provider`, in pydantic's location of what depends on it."""
+
+SECRETS = ("token",)
+"""Settings whose value is not shown."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def _deeper(detail: ErrorDetails, details: Iterable[ErrorDetails]) -> bool:
 def _path(location: Iterable[int | str]) -> str:
     path = ""
     for part in location:
-        if part == "[key]":
+        if part == "[key]" or str(part).startswith(PROVIDER_TAG):
             continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
     return path.removeprefix(".")
@@ -58,6 +64,8 @@ def _path(location: Iterable[int | str]) -> str:
 
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     value, context = detail["input"], detail.get("ctx", {})
+    if detail["loc"][-1] in SECRETS and detail["type"] != "missing":
+        return "is not a text"
     match detail["type"]:
         case "greater_than_equal":
             return f"{value} is too small, at least {_plain(context['ge'])}"
@@ -74,9 +82,12 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
         case "literal_error":
             return f"{value!r} is not one of {context['expected']}"
         case "too_short":
-            return f"must not be empty, at least {context['min_length']} expected"
+            return f"must not be empty{_command(detail['loc'], model)}"
         case "missing":
-            return "is missing"
+            return _missing(detail["loc"], model)
+        case "union_tag_invalid":
+            valid = context["expected_tags"].replace(PROVIDER_TAG, "")
+            return f"{context['tag'].removeprefix(PROVIDER_TAG)!r} is not one of {valid}"
         case "model_type" | "model_attributes_type" | "dict_type" | "tuple_type":
             if value is None:
                 return "is empty: leave it out, or write {} for all defaults"
@@ -95,13 +106,46 @@ def _plain(bound: Any) -> Any:
     return int(bound) if float(bound).is_integer() else bound
 
 
-def _keys(model: type[BaseModel], location: Iterable[int | str]) -> list[str]:
+def _missing(location: Sequence[int | str], model: type[BaseModel]) -> str:
+    return f"is missing{_command(location, model)}"
+
+
+def _command(location: Sequence[int | str], model: type[BaseModel]) -> str:
+    """How to set what is missing, where the setting has an example."""
+    section = _annotation(model, location[:-1])
+    field = section.model_fields.get(location[-1])
+    if not (field and field.examples):
+        return ""
+    index = "[0]" if get_origin(field.annotation) is tuple else ""
+    (example,) = field.examples
+    options, value = ("--secret --path", "") if example == "--secret" else ("--path", f" {example}")
+    return f": pulumi config set {options} 'arquitectura:{_path(location)}{index}'{value}"
+
+
+def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     """The valid keys of the section at `location` inside `model`."""
+    return sorted(_annotation(model, location).model_fields)
+
+
+def _annotation(model: type[BaseModel], location: Sequence[int | str]) -> Any:
+    """The model of the section at `location`."""
     annotation: Any = model
     for part in location:
         fields = getattr(annotation, "model_fields", None)
         if fields and part in fields:
-            annotation = fields[part].annotation
+            annotation = _without_none(fields[part].annotation)
+        elif str(part).startswith(PROVIDER_TAG):
+            annotation = next(a for a in get_args(annotation) if Tag(str(part)) in a.__metadata__)
+            annotation = annotation.__origin__
         else:  # an index into a list, or a name that the user chose
             annotation = [a for a in get_args(annotation) if a is not Ellipsis][-1]
-    return sorted(annotation.model_fields)
+    return annotation
+
+
+def _without_none(annotation: Any) -> Any:
+    """The model of an optional section."""
+    arguments = get_args(annotation)
+    if type(None) not in arguments:
+        return annotation
+    (other,) = (argument for argument in arguments if argument is not type(None))
+    return other

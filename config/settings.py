@@ -5,18 +5,39 @@ Every field's description is the text of `docs/settings.md` (`make docs`).
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Network
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    StrictInt,
+    Tag,
+    ValidationError,
+)
 
-from config.problems import ConfigError, Problem, problems_of
+from config.problems import PROVIDER_TAG, ConfigError, Problem, problems_of
 
 RESERVED_NAMES = {"none", "postgres", "public", "template0", "template1"}
 """Names PostgreSQL keeps for itself, as a role or as a database."""
 
 MINIO_SET_SIZES = range(2, 17)
 """Drives in one erasure set (MinIO, `cmd/endpoint-ellipses.go`, `setSizes`)."""
+
+MAX_SERVERS = 100
+"""Servers that Hetzner allows on a network."""
+
+WIDEST_PREFIX = 8
+"""The largest network that may be called someone's own."""
+
+DOCKER_RANGES = ("172.29.0.0/24", "172.30.0.0/16")
+"""What the servers' Docker engines take for their own networks."""
 
 
 class Model(BaseModel):
@@ -38,6 +59,14 @@ def _is_pinned(image: str) -> bool:
     name = image.partition("@")[0].rpartition("/")[2]
     tag = name.partition(":")[2]
     return "@sha256:" in image or tag not in ("", "latest")
+
+
+def _is_network(cidr: str) -> bool:
+    try:
+        IPv4Network(cidr)
+    except ValueError:
+        return False
+    return "/" in cidr
 
 
 Image = Annotated[
@@ -79,6 +108,24 @@ Extension = Annotated[
     _rule(bool, "an extension has a name"),
     _rule(lambda name: name != "citus", "every database has it already"),
 ]
+DomainName = Annotated[
+    str,
+    _rule(
+        lambda name: bool(re.fullmatch(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", name)),
+        "a domain is written in lower case, such as example.com",
+    ),
+]
+Cidr = Annotated[
+    str,
+    _rule(_is_network, "write an IPv4 network, such as 203.0.113.7/32 for one address"),
+    _rule(
+        lambda cidr: IPv4Network(cidr).prefixlen >= WIDEST_PREFIX,
+        "would let in a large part of the internet: name your own addresses "
+        f"(https://ifconfig.me shows yours), networks of /{WIDEST_PREFIX} at most",
+    ),
+]
+VolumeGb = Annotated[StrictInt, Field(ge=10, le=10240)]
+Count = Annotated[StrictInt, Field(ge=0)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 MemoryMb = Annotated[StrictInt, Field(ge=256)]
@@ -86,11 +133,91 @@ Cpus = Annotated[float, Field(ge=0.1)]
 Rebalance = Literal["online", "block_writes"]
 
 
-class Hosts(Model):
-    """Where the containers run."""
+class DockerHosts(Model):
+    """This machine's Docker engine (the current context, or `DOCKER_HOST`)."""
 
     provider: Literal["docker"] = "docker"
-    """`docker`: this machine's Docker engine (the current context, or `DOCKER_HOST`)."""
+    """`docker`, or `hetzner` for servers of Hetzner Cloud."""
+
+
+class ServerSettings(Model):
+    """The servers of one role."""
+
+    server_type: Annotated[str, Field(examples=["cx43"])]
+    """Hetzner's name of the size, such as `cx43`. Another one resizes the servers, one after the
+    other. Citus' official images are for x86 only, not for the `cax` types."""
+    volume_gb: VolumeGb | None = None
+    """Size of the volume for data, in GB, for each server. It can grow, never shrink. Default: data
+    lies on the server's own disk: faster, and lost with the server."""
+
+
+class MainServerSettings(ServerSettings):
+    """The first server: coordinator and edge, and what else is placed there."""
+
+    citus_workers: Count | None = None
+    """How many workers, the first ones, stand on it. Default: all when there is no `data`, else
+    none. It cannot be changed for a worker that exists."""
+    minio_nodes: Count | None = None
+    """How many MinIO nodes, the first ones, stand on it: 0 or 1. Default as for
+    `citus_workers`."""
+
+
+class HetznerHosts(Model):
+    """Servers of Hetzner Cloud."""
+
+    provider: Literal["hetzner"]
+    """`hetzner`."""
+    token: Annotated[SecretStr, Field(examples=["--secret"])]
+    """Token of the Hetzner project, with read and write access. Set it as a secret, or in the
+    environment as `HCLOUD_TOKEN`."""
+    location: Annotated[str, Field(examples=["fsn1"])]
+    """Where the servers stand, such as `fsn1`. It cannot be changed later."""
+    main: MainServerSettings
+    """The first server."""
+    data: ServerSettings | None = None
+    """The other servers: MinIO's node n and worker n stand on the server `data-n`, as far as they
+    are not on `main`. Default: there is one server."""
+    admin_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1, examples=["203.0.113.7/32"])]
+    """The addresses that may reach SSH, PostgreSQL and the consoles, such as
+    `[203.0.113.7/32]`."""
+    ssh_keys: Annotated[
+        tuple[str, ...], Field(min_length=1, examples=['"$(cat ~/.ssh/id_ed25519.pub)"'])
+    ]
+    """Who may log in as root: names of keys in the Hetzner project, or public keys. Pulumi itself
+    logs in, so one of them must be yours."""
+    ssh_identity_file: str | None = None
+    """The private key that Pulumi logs in with. Default: what the SSH agent offers."""
+    domain: DomainName | None = None
+    """The services' names are `s3.<domain>`, `console.<domain>` and `db.<domain>`, with
+    certificates of Let's Encrypt. Default: names from `domain_suffix` and the stack's own CA."""
+    acme_email: str | None = None
+    """Address that Let's Encrypt writes to. Needed with `domain`."""
+    domain_suffix: DomainName = "sslip.io"
+    """Without `domain`: a domain that resolves `s3.203-0-113-7.<suffix>` to 203.0.113.7."""
+    dns_zone: DomainName | None = None
+    """A zone in the Hetzner project, where the records of `domain` are made. Default: you make
+    them."""
+    registry: str | None = None
+    """`host:port` of a registry that has all images; put before each image's name. One with a
+    private address is spoken to without TLS."""
+    network_cidr: Cidr = "10.0.0.0/16"
+    """Range of the private network, a /16. It cannot be changed later."""
+    budget_eur: Annotated[float, Field(gt=0)] | None = None
+    """What the stack may cost a month, in euros without VAT. Above it the preview says so."""
+    endpoint: str = "https://api.hetzner.cloud/v1"
+    """URL of the API."""
+
+
+def _provider(hosts: Any) -> str:
+    given = hosts.get("provider", "docker") if isinstance(hosts, Mapping) else hosts.provider
+    return f"{PROVIDER_TAG}{given}"
+
+
+Hosts = Annotated[
+    Annotated[DockerHosts, Tag(f"{PROVIDER_TAG}docker")]
+    | Annotated[HetznerHosts, Tag(f"{PROVIDER_TAG}hetzner")],
+    Discriminator(_provider),
+]
 
 
 class Images(Model):
@@ -104,6 +231,8 @@ class Images(Model):
         "@sha256:635197cb9f36d01bee221d34d1c7d7960f6a95c48b0b6c01d99cd13bdae51a46"
     )
     """MinIO, or a server that takes its arguments. The default is the maintained fork."""
+    traefik: Image = "docker.io/library/traefik:v3.7.8"
+    """The edge of a stack on servers."""
     busybox: Image = "docker.io/library/busybox:1.37.0"
     """Runs the one-shot containers that write files into volumes."""
 
@@ -137,9 +266,9 @@ class MinioSettings(Model):
     """The server pools, oldest first: `[{nodes: 1}]` is one node, `[{nodes: 4}]` a distributed
     cluster. Add an entry to grow; never change or remove one."""
     api_port: Port = 9000
-    """Port of the S3 API on 127.0.0.1."""
+    """Port of the S3 API on 127.0.0.1, on a laptop."""
     console_port: Port = 9001
-    """Port of the web console on 127.0.0.1."""
+    """Port of the web console on 127.0.0.1, on a laptop."""
     memory_mb: MemoryMb = 512
     """Memory limit of each node, in MiB."""
     cpus: Cpus = 2
@@ -163,7 +292,7 @@ class CitusSettings(Model):
     workers: Positive = 2
     """Number of workers. Change it and run `pulumi up`: shards move, no row is lost."""
     port: Port = 5432
-    """Port of the coordinator on 127.0.0.1."""
+    """Port of the coordinator on 127.0.0.1, on a laptop."""
     coordinator: CitusNodeSettings = CitusNodeSettings()
     """Limits of the coordinator."""
     worker: CitusNodeSettings = CitusNodeSettings()
@@ -208,7 +337,7 @@ class ProjectSettings(Model):
 class Settings(Model):
     """The whole config of a stack, below `arquitectura:`."""
 
-    hosts: Hosts = Hosts()
+    hosts: Hosts = DockerHosts()
     """Where the containers run."""
     images: Images = Images()
     """Container images."""
@@ -250,6 +379,9 @@ def parse_settings(raw: Mapping[str, Any]) -> Settings:
 def _cross_check(settings: Settings) -> Iterator[Problem]:
     yield from _pool_problems(settings.minio)
     yield from _project_problems(settings.projects)
+    if isinstance(settings.hosts, HetznerHosts):
+        yield from _server_problems(settings.hosts, settings)
+        return
     ports = {
         "minio.api_port": settings.minio.api_port,
         "minio.console_port": settings.minio.console_port,
@@ -259,6 +391,54 @@ def _cross_check(settings: Settings) -> Iterator[Problem]:
         if count > 1:
             paths = [path for path, value in ports.items() if value == port]
             yield Problem(paths[-1], f"{port} is also {paths[0]}: give each its own port")
+
+
+def _server_problems(hosts: HetznerHosts, settings: Settings) -> Iterator[Problem]:
+    nodes = sum(pool.nodes for pool in settings.minio.pools)
+    on_main = hosts.main.minio_nodes
+    if on_main is not None and on_main > 1:
+        yield Problem("hosts.main.minio_nodes", f"{on_main}: a server takes one MinIO node")
+    if hosts.data is None:
+        if nodes > 1:
+            yield Problem(
+                "minio.pools",
+                f"{nodes} nodes need {nodes} servers, and there is only main: describe the others "
+                "with hosts.data (server_type, volume_gb)",
+            )
+        for path, placed, wanted in (
+            ("citus_workers", hosts.main.citus_workers, settings.citus.workers),
+            ("minio_nodes", on_main, nodes),
+        ):
+            if placed is not None and placed < wanted:
+                yield Problem(
+                    f"hosts.main.{path}",
+                    f"{placed} of {wanted}: the others have no server without hosts.data",
+                )
+    for path, count in (("minio.pools", nodes), ("citus.workers", settings.citus.workers)):
+        if count >= MAX_SERVERS:
+            yield Problem(path, f"{count} nodes: a network takes {MAX_SERVERS} servers at most")
+    if hosts.domain and not hosts.acme_email:
+        yield Problem("hosts.acme_email", "is missing, and Let's Encrypt asks for it")
+    if hosts.dns_zone and not (hosts.domain or "").endswith(hosts.dns_zone):
+        yield Problem(
+            "hosts.dns_zone", f"{hosts.dns_zone!r} is not the zone of hosts.domain {hosts.domain!r}"
+        )
+    network = IPv4Network(hosts.network_cidr)
+    if network.prefixlen != 16 or not network.is_private:
+        yield Problem("hosts.network_cidr", f"{network} is not a private /16, such as 10.0.0.0/16")
+    taken = [(f"the servers' Docker ({cidr})", cidr) for cidr in DOCKER_RANGES]
+    for what, cidr in [*taken, *((f"hosts.admin_cidrs ({c})", c) for c in hosts.admin_cidrs)]:
+        if network.overlaps(IPv4Network(cidr)):
+            yield Problem("hosts.network_cidr", f"{network} overlaps with {what}: choose another")
+    yield from _overlaps("hosts.admin_cidrs", hosts.admin_cidrs)
+
+
+def _overlaps(path: str, cidrs: Sequence[str]) -> Iterator[Problem]:
+    for (first, one), (second, other) in combinations(enumerate(cidrs), 2):
+        if IPv4Network(one).overlaps(IPv4Network(other)):
+            yield Problem(
+                f"{path}[{second}]", f"{other} overlaps with {path}[{first}] {one}: keep one"
+            )
 
 
 def _pool_problems(minio: MinioSettings) -> Iterator[Problem]:
