@@ -224,9 +224,9 @@ def make_plan(settings: Settings, stack: str) -> Plan:
     prefix = "" if stack == "dev" else f"{stack}-"
     protect = stack == "prod" if settings.protect is None else settings.protect
     places = (
-        _Servers(settings.hosts, prefix)
+        _Servers(settings, prefix, settings.hosts)
         if isinstance(settings.hosts, HetznerHosts)
-        else _Laptop(prefix)
+        else _Laptop(settings, prefix)
     )
     minio = _minio(settings, places)
     citus = _citus(settings, places)
@@ -250,10 +250,11 @@ def make_plan(settings: Settings, stack: str) -> Plan:
 class _Laptop:
     """One Docker engine: nodes dial each other by name, ports are for this machine."""
 
+    settings: Settings
     prefix: str
 
-    def minio(self, number: int, settings: Settings) -> NodePlan:
-        minio = settings.minio
+    def minio(self, number: int) -> NodePlan:
+        minio = self.settings.minio
         name = f"{self.prefix}minio-{number}"
         return NodePlan(
             name=name,
@@ -266,7 +267,7 @@ class _Laptop:
             cpus=minio.cpus,
         )
 
-    def citus(self, number: int, limits: CitusNodeSettings, settings: Settings) -> NodePlan:
+    def citus(self, number: int, limits: CitusNodeSettings) -> NodePlan:
         name = _citus_name(self.prefix, number)
         return NodePlan(
             name=name,
@@ -274,12 +275,12 @@ class _Laptop:
             host=LOCAL,
             address=name,
             port=POSTGRES_PORT,
-            published=settings.citus.port if number == 0 else None,
+            published=self.settings.citus.port if number == 0 else None,
             memory_mb=limits.memory_mb,
             cpus=limits.cpus,
         )
 
-    def range(self, first: int, count: int, settings: Settings) -> str:
+    def range(self, first: int, count: int) -> str:
         """The host names of `count` MinIO nodes, as MinIO's arguments write them."""
         return f"{self.prefix}minio-{_ellipsis(first, count)}"
 
@@ -288,8 +289,9 @@ class _Laptop:
 class _Servers:
     """Servers on a private network: nodes dial each other by address and published port."""
 
-    hosts: HetznerHosts
+    settings: Settings
     prefix: str
+    hosts: HetznerHosts
 
     @property
     def subnet(self) -> IPv4Network:
@@ -306,7 +308,7 @@ class _Servers:
             on_main = 0 if self.hosts.data else ordinal
         return max(0, ordinal - on_main)
 
-    def minio(self, number: int, settings: Settings) -> NodePlan:
+    def minio(self, number: int) -> NodePlan:
         server = self.server_of(number, self.hosts.main.minio_nodes)
         return NodePlan(
             name=f"{self.prefix}minio-{number}",
@@ -315,11 +317,11 @@ class _Servers:
             address=self.ip(server),
             port=MINIO_PORT,
             published=MINIO_PORT,
-            memory_mb=settings.minio.memory_mb,
-            cpus=settings.minio.cpus,
+            memory_mb=self.settings.minio.memory_mb,
+            cpus=self.settings.minio.cpus,
         )
 
-    def citus(self, number: int, limits: CitusNodeSettings, settings: Settings) -> NodePlan:
+    def citus(self, number: int, limits: CitusNodeSettings) -> NodePlan:
         server = self.server_of(number, self.hosts.main.citus_workers) if number else 0
         # On main the coordinator has the standard port.
         port = POSTGRES_PORT if server else POSTGRES_PORT + number
@@ -334,9 +336,9 @@ class _Servers:
             cpus=limits.cpus,
         )
 
-    def range(self, first: int, count: int, settings: Settings) -> str:
+    def range(self, first: int, count: int) -> str:
         """The addresses of `count` MinIO nodes, as MinIO's arguments write them."""
-        address = self.minio(first, settings).address
+        address = self.minio(first).address
         start, _, last = address.rpartition(".")
         return f"{start}.{_ellipsis(int(last), count)}"
 
@@ -359,12 +361,12 @@ def _minio(settings: Settings, places: _Laptop | _Servers) -> MinioPlan:
     first = 1
     for ordinal, pool in enumerate(minio.pools, start=1):
         numbers = range(first, first + pool.nodes)
-        hosts = places.range(first, pool.nodes, settings)
+        hosts = places.range(first, pool.nodes)
         source = _source(pool, hosts, alone=len(minio.pools) == 1)
         pools.append(
             MinioPoolPlan(
                 ordinal=ordinal,
-                nodes=tuple(places.minio(number, settings) for number in numbers),
+                nodes=tuple(places.minio(number) for number in numbers),
                 drives=pool.drives_per_node,
                 source=source,
             )
@@ -394,10 +396,8 @@ def _source(pool: MinioPoolSettings, hosts: str, *, alone: bool) -> str:
 def _citus(settings: Settings, places: _Laptop | _Servers) -> CitusPlan:
     citus = settings.citus
     return CitusPlan(
-        coordinator=places.citus(0, citus.coordinator, settings),
-        workers=tuple(
-            places.citus(number, citus.worker, settings) for number in range(1, citus.workers + 1)
-        ),
+        coordinator=places.citus(0, citus.coordinator),
+        workers=tuple(places.citus(number, citus.worker) for number in range(1, citus.workers + 1)),
         port=citus.port,
         rebalance=citus.rebalance,
     )

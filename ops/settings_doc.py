@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from collections.abc import Collection, Iterator, Sequence
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -34,27 +35,35 @@ def page() -> str:
     return HEADER + "".join(_rows(Settings, ""))
 
 
-def _rows(model: type[BaseModel], path: str) -> Iterator[str]:
+def _rows(model: type[BaseModel], path: str, known: Collection[str] = ()) -> Iterator[str]:
     for name, field in model.model_fields.items():
+        if name in known:
+            continue
         description = " ".join((field.description or "").split())
-        section, suffix = _section(field.annotation)
+        sections, suffix = _sections(field.annotation)
         key = f"{path}{name}{suffix}"
-        default = "" if section else f"`{_default(field)}`"
+        default = "" if sections else f"`{_default(field)}`"
         yield f"| `{key}` | {default} | {description} |\n"
-        if section:
-            yield from _rows(section, f"{key}.")
+        shown: set[str] = set()
+        for section in sections:  # several where one key says which of them it is
+            yield from _rows(section, f"{key}.", shown)
+            shown |= set(section.model_fields)
 
 
-def _section(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """The model inside an annotation, and how its place is written in a path."""
+def _sections(annotation: Any) -> tuple[Sequence[type[BaseModel]], str]:
+    """The models inside an annotation, and how their place is written in a path."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, ""
+        return [annotation], ""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is dict:
-        return _section(arguments[1])[0], ".<name>"
-    if origin is tuple and (section := _section(arguments[0])[0]):
-        return section, "[]"
-    return None, ""
+        return _sections(arguments[1])[0], ".<name>"
+    if origin is tuple:
+        return _sections(arguments[0])[0], "[]" if _sections(arguments[0])[0] else ""
+    if origin is Annotated:
+        return _sections(arguments[0])
+    if origin in (Union, UnionType):
+        return [model for argument in arguments for model in _sections(argument)[0]], ""
+    return [], ""
 
 
 def _default(field: FieldInfo) -> str:
