@@ -1,4 +1,4 @@
-"""A data platform: settings, then a plan, then hosts, then services, then outputs."""
+"""A data platform: settings, then a plan, then its site, then services, then outputs."""
 
 import pulumi
 
@@ -7,15 +7,15 @@ from components.minio.cluster import ROOT_USER, MinioCluster
 from components.project import Project
 from config.plan import make_plan
 from program.arguments import citus_args, minio_args, project_args
-from program.local_host import local_host
+from program.site import make_site
 from program.stack_config import load_settings
 
 settings = load_settings()
 plan = make_plan(settings, pulumi.get_stack())
-host = local_host(plan)
+site = make_site(plan)
 
-citus = CitusCluster("citus", citus_args(plan), host)
-storage = MinioCluster("minio", minio_args(plan), host)
+citus = CitusCluster("citus", citus_args(plan, site))
+storage = MinioCluster("minio", minio_args(plan, site))
 projects = {
     project.name: Project(project.name, project_args(project), citus, storage)
     for project in plan.projects
@@ -27,3 +27,5 @@ pulumi.export("s3_root_user", ROOT_USER)
 pulumi.export("s3_root_password", storage.root_password)
 pulumi.export("postgres", citus.endpoint)
 pulumi.export("projects", {name: project.credentials for name, project in projects.items()})
+for name, value in site.outputs.items():
+    pulumi.export(name, value)

@@ -10,6 +10,9 @@ import pulumi_docker as docker
 from components.hosts.engine import LABEL_STACK
 from components.hosts.host import Host
 
+WAIT_SECONDS = 180
+"""How long a container that is waited for may take to become healthy."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Healthcheck:
@@ -53,6 +56,9 @@ class ContainerArgs:
         cpus: CPU limit in cores.
         shm_mb: size of /dev/shm in MiB.
         stop_timeout: seconds to stop by itself before it is killed.
+        host_network: whether it uses the host's own addresses, as MinIO must that looks for its own
+            address among them; without it, it is on the Docker network.
+        wait: whether what depends on it comes after its first successful healthcheck.
     """
 
     service: str
@@ -70,6 +76,8 @@ class ContainerArgs:
     shm_mb: int | None = None
     stop_signal: str | None = None
     stop_timeout: int = 30
+    host_network: bool = False
+    wait: bool = False
 
 
 def container(
@@ -83,13 +91,16 @@ def container(
         name,
         name=f"{host.prefix}{name}",
         image=host.image(args.image),
-        hostname=f"{host.prefix}{name}",
+        hostname=None if args.host_network else f"{host.prefix}{name}",
         command=list(args.command),
         entrypoints=args.entrypoint,
         envs=[f"{key}={value}" for key, value in args.environment.items()],
         uploads=[_upload(file) for file in args.files],
         volumes=list(args.volumes),
-        networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.network)],
+        network_mode="host" if args.host_network else None,
+        networks_advanced=[]
+        if args.host_network
+        else [docker.ContainerNetworksAdvancedArgs(name=host.network)],
         ports=[
             docker.ContainerPortArgs(
                 internal=port.internal, external=port.external, ip=host.address
@@ -100,7 +111,7 @@ def container(
         memory_swap=args.memory_mb,  # unset, Docker doubles it and every preview shows a change
         cpus=cpus_text(args.cpus),
         shm_size=args.shm_mb,
-        restart="unless-stopped",
+        restart=host.restart,
         stop_signal=args.stop_signal,
         stop_timeout=args.stop_timeout,
         destroy_grace_seconds=args.stop_timeout,
@@ -111,6 +122,8 @@ def container(
             retries=args.healthcheck.retries,
             start_period=args.healthcheck.start_period,
         ),
+        wait=args.wait or None,
+        wait_timeout=WAIT_SECONDS if args.wait else None,
         opts=_options(host, opts),
         **_common(host, args.service, args.ordinal, args.image),
     )

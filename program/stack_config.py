@@ -1,6 +1,7 @@
 """Reads the running stack's config: the only place that knows how Pulumi hands it over."""
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from config.problems import ConfigError
 from config.settings import Settings, parse_settings
 
 NAMESPACE = "arquitectura:"
+TOKEN = "HCLOUD_TOKEN"
+"""Environment variable of Hetzner's own tools."""
 
 
 def load_settings() -> Settings:
@@ -19,8 +22,12 @@ def load_settings() -> Settings:
     Raises:
         pulumi.RunError: with every problem of the config, before any resource is registered.
     """
+    sections = _sections(CONFIG.get())
+    hosts = sections.get("hosts")
+    if isinstance(hosts, dict) and hosts.get("provider") == "hetzner" and TOKEN in os.environ:
+        hosts.setdefault("token", os.environ[TOKEN])
     try:
-        return parse_settings(_sections(CONFIG.get()))
+        return parse_settings(sections)
     except ConfigError as error:
         raise pulumi.RunError(str(error)) from None
 

@@ -10,21 +10,47 @@ import pulumi_docker as docker
 import pulumi_postgresql as postgresql
 import pulumi_random as random
 
+from components.access import Access
+from components.authority import CertificateAuthority
 from components.citus.membership import Connection, Membership, MembershipArgs
-from components.citus.node import CitusNode, CitusNodeArgs
+from components.citus.node import CitusNode, CitusNodeArgs, NodeTls
 from components.citus.passfile import write_passfile
 from components.hosts.host import Host
 
 SUPERUSER = "postgres"
-PORT = 5432
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeLimits:
-    """Limits of a node: memory in MiB, CPUs in cores."""
+class MemberArgs:
+    """A node: where it stands, and its limits.
 
+    Attributes:
+        ordinal: 0 for the coordinator, else the worker's number; the highest leave first.
+        host: where its container runs.
+        address: host under which the other nodes dial it.
+        port: where they dial it.
+        published: port on its host, where it is reached from outside of that host's Docker.
+        memory_mb: memory limit in MiB.
+        cpus: CPU limit in cores.
+    """
+
+    ordinal: int
+    host: Host
+    address: str
+    port: int
+    published: int | None
     memory_mb: int
     cpus: float
+
+    @property
+    def service(self) -> str:
+        """Its service: `citus-coordinator` or `citus-worker`."""
+        return "citus-worker" if self.ordinal else "citus-coordinator"
+
+    @property
+    def name(self) -> str:
+        """Its name within the stack."""
+        return f"citus-worker-{self.ordinal}" if self.ordinal else "citus-coordinator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,114 +73,125 @@ class CitusClusterArgs:
     Attributes:
         image: PostgreSQL with Citus.
         helper_image: busybox, to write files into volumes.
-        workers: number of workers; their ordinals count from 1, and the highest leave first.
-        port: the coordinator's port on its host.
+        coordinator: the node that applications connect to.
+        workers: the nodes that hold the shards, in the order in which they joined.
+        access: how the coordinator is reached from outside.
         roles: roles by name, one for each application.
         databases: names of the cluster's databases, without `postgres`.
         rebalance: `online`, or `block_writes` for tables without a primary key.
+        authority: certifies the nodes, which then take TLS only and verify each other. Without it
+            they encrypt and verify nothing, as is enough on one machine.
+        rolling: whether changes that replace nodes do so one after the other.
         protect: whether Pulumi refuses to delete the coordinator's data.
     """
 
     image: str
     helper_image: str
-    workers: int
-    coordinator_limits: NodeLimits
-    worker_limits: NodeLimits
-    port: int = PORT
+    coordinator: MemberArgs
+    workers: Sequence[MemberArgs]
+    access: Access
     roles: Mapping[str, RoleArgs] = field(default_factory=dict)
     databases: Sequence[str] = ()
     rebalance: Literal["online", "block_writes"] = "online"
+    authority: CertificateAuthority | None = None
+    rolling: bool = False
     protect: bool = False
 
 
 class CitusCluster(pulumi.ComponentResource):
     """Distributed PostgreSQL: a coordinator that is ready, with workers registered in `postgres`.
 
-    Resources: a `CitusNode` for the coordinator and for each worker, a data directory and a writer
-    for the PGPASSFILE, a `random.RandomPassword` for the superuser and for each role, a
+    Resources: a `CitusNode` for the coordinator and for each worker, on each host a data directory
+    and a writer for the PGPASSFILE, a `random.RandomPassword` for the superuser and for each role, a
     `postgresql.Provider`, a `postgresql.Role` for each role, and the `Membership` of `postgres`.
 
     Attributes:
         provider: connects to the coordinator as superuser.
         passwords: the roles' passwords.
         endpoint: `host:port` that applications dial.
+        sslmode: libpq's `sslmode` for that.
         ready: depend on it to reach a cluster that answers.
     """
 
     provider: postgresql.Provider
     passwords: Mapping[str, pulumi.Output[str]]
-    endpoint: str
+    endpoint: pulumi.Output[str]
+    sslmode: str
     ready: Sequence[pulumi.Resource]
 
     def __init__(
         self,
         name: str,
         args: CitusClusterArgs,
-        host: Host,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("arquitectura:citus:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self._args = args
-        self._host = host
-        self.endpoint = f"{host.address}:{args.port}"
+        self.endpoint = args.access.endpoint
+        # A certificate that nobody can verify still encrypts.
+        self.sslmode = "verify-full" if args.authority else "require"
 
         self._superuser_password = _password(f"{name}-superuser", 1, child)
         self.passwords = {
             role: _password(f"{name}-role-{role}", options.password_version, child)
             for role, options in args.roles.items()
         }
-        secrets = write_passfile(
-            f"{name}-secrets",
-            host,
-            image=args.helper_image,
-            passwords={SUPERUSER: self._superuser_password, **self.passwords},
-            opts=child,
-        )
-
-        def node(
-            service: str, ordinal: int, limits: NodeLimits, *, port: int | None, protect: bool
-        ) -> CitusNode:
-            return CitusNode(
-                f"{service}-{ordinal}" if ordinal else service,
-                CitusNodeArgs(
-                    service=service,
-                    ordinal=ordinal,
-                    image=args.image,
-                    memory_mb=limits.memory_mb,
-                    cpus=limits.cpus,
-                    worker_cpus=args.worker_limits.cpus,
-                    databases=len(args.databases) + 1,
-                    password=self._superuser_password,
-                    secrets=secrets,
-                    port=port,
-                ),
+        members = [args.coordinator, *args.workers]
+        secrets = {
+            host.name: write_passfile(
+                f"{name}-secrets-{host.name}",
                 host,
-                protect=protect,
+                image=args.helper_image,
+                passwords={SUPERUSER: self._superuser_password, **self.passwords},
                 opts=child,
             )
-
-        coordinator = node(
-            "citus-coordinator", 0, args.coordinator_limits, port=args.port, protect=args.protect
-        )
-        # A worker is never protected: it leaves by config, once it has been drained.
-        workers = [
-            node("citus-worker", ordinal, args.worker_limits, port=None, protect=False)
-            for ordinal in range(1, args.workers + 1)
-        ]
-        nodes = [coordinator.container, *(worker.container for worker in workers)]
+            for host in {member.host.name: member.host for member in members}.values()
+        }
+        nodes: list[docker.Container] = []
+        for member in members:
+            made = CitusNode(
+                member.name,
+                CitusNodeArgs(
+                    service=member.service,
+                    ordinal=member.ordinal,
+                    image=args.image,
+                    memory_mb=member.memory_mb,
+                    cpus=member.cpus,
+                    worker_cpus=args.workers[0].cpus,
+                    databases=len(args.databases) + 1,
+                    password=self._superuser_password,
+                    secrets=secrets[member.host.name],
+                    port=member.published,
+                    tls=self._tls(member),
+                    rolling=args.rolling,
+                ),
+                member.host,
+                # A worker is never protected: it leaves by config, once it has been drained.
+                protect=args.protect and member is args.coordinator,
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=nodes[-1:] if args.rolling else None
+                ),
+            )
+            nodes.append(made.container)
 
         # The gate: whatever needs the cluster comes after it, also when a node was replaced.
         membership = self.join(
-            f"{name}-members", SUPERUSER, owner=None, containers=nodes, parent=self
+            f"{name}-members",
+            SUPERUSER,
+            owner=None,
+            containers=nodes,
+            depends_on=args.access.ready,
+            parent=self,
         )
         self.provider = postgresql.Provider(
             f"{name}-postgresql",
-            host=host.address,
-            port=args.port,
+            host=args.access.host,
+            port=args.access.port,
             username=SUPERUSER,
             password=self._superuser_password,
-            sslmode="require",
+            sslmode=self.sslmode,
+            sslrootcert=args.access.ca_file,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[membership]),
         )
         roles = [
@@ -177,11 +214,32 @@ class CitusCluster(pulumi.ComponentResource):
         self.ready = [membership, *roles]
         self.register_outputs({"endpoint": self.endpoint})
 
+    def _tls(self, member: MemberArgs) -> NodeTls | None:
+        authority, access = self._args.authority, self._args.access
+        if authority is None:
+            return None
+        # A node dials itself as localhost, and the coordinator is dialed from outside too.
+        outside = member is self._args.coordinator
+        return NodeTls(
+            certificate=authority.issue(
+                f"{member.name}-tls",
+                names=["localhost", *([access.alias] if outside and access.alias else [])],
+                addresses=["127.0.0.1", member.address, *([access.host] if outside else [])],
+                parent=self,
+            ),
+            authority=authority.certificate,
+        )
+
     def url(self, role: str, database: str) -> pulumi.Output[str]:
         """A connection URL (libpq's "Connection URIs") with the role's password; secret."""
-        address = f"{self.endpoint}/{quote(database, safe='')}"
+        path = f"/{quote(database, safe='')}"
+        options = "?sslmode=verify-full" if self._args.authority else ""
         return pulumi.Output.concat(
-            "postgresql://", quote(role, safe=""), ":", self.passwords[role], "@", address
+            f"postgresql://{quote(role, safe='')}:",
+            self.passwords[role],
+            "@",
+            self.endpoint,
+            path + options,
         )
 
     def join(
@@ -200,24 +258,23 @@ class CitusCluster(pulumi.ComponentResource):
         Adding a worker later is an update of this resource; for one that leaves, the update drains
         it, before Pulumi deletes its container.
         """
-        prefix = self._host.prefix
+        coordinator, access = self._args.coordinator, self._args.access
         return Membership(
             name,
             MembershipArgs(
                 database=database,
                 owner=owner,
-                coordinator=f"{prefix}citus-coordinator:{PORT}",
-                workers=[
-                    f"{prefix}citus-worker-{ordinal}:{PORT}"
-                    for ordinal in range(1, self._args.workers + 1)
-                ],
+                coordinator=f"{coordinator.address}:{coordinator.port}",
+                workers=[f"{worker.address}:{worker.port}" for worker in self._args.workers],
                 databases=self._args.databases,
                 containers=[container.id for container in containers],
                 connection=Connection(
-                    host=self._host.address,
-                    port=self._args.port,
+                    host=access.host,
+                    port=access.port,
                     user=SUPERUSER,
                     password=self._superuser_password,
+                    sslmode=self.sslmode,
+                    sslrootcert=access.ca_file,
                 ),
                 rebalance=self._args.rebalance,
             ),

@@ -27,16 +27,23 @@ if TYPE_CHECKING:
     from components.citus.reconcile import Target
     from components.citus.sessions import Address, Server
 
+CONNECTION = ("host", "port", "user", "password", "sslmode", "sslrootcert")
+"""The properties of a `Connection`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """How the machine that runs Pulumi logs in to the coordinator, as a superuser."""
+    """How the machine that runs Pulumi logs in to the coordinator, as a superuser.
+
+    `sslmode` and `sslrootcert` are libpq's.
+    """
 
     host: pulumi.Input[str]
     port: int
     user: str
     password: pulumi.Input[str] = field(repr=False)
     sslmode: str = "require"
+    sslrootcert: pulumi.Input[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +87,7 @@ class MembershipProvider(Provider):
         Raises:
             ValueError: another database: it cannot be renamed on several nodes at once.
         """
-        kept = ("containers", "owner", "coordinator", "host", "port", "user", "password", "sslmode")
+        kept = ("containers", "owner", "coordinator", *CONNECTION)
         if olds.get("database") != news.get("database"):
             raise ValueError(
                 f"database {olds.get('database')!r} cannot be renamed to {news.get('database')!r}: "
@@ -154,6 +161,7 @@ class Membership(Resource, name="Membership"):
             "user": connection.user,
             "password": pulumi.Output.secret(connection.password),
             "sslmode": connection.sslmode,
+            "sslrootcert": connection.sslrootcert,
         }
         super().__init__(
             MembershipProvider(),
@@ -204,6 +212,7 @@ def _server(props: dict[str, Any]) -> "Server":
         user=str(props["user"]),
         password=str(props["password"]),
         sslmode=str(props["sslmode"]),
+        sslrootcert=props.get("sslrootcert"),
     )
 
 

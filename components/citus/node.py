@@ -1,12 +1,13 @@
 """One Citus node: a PostgreSQL container with its data directory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
 from components.citus.tuning import postgres_settings, shm_mb
+from components.authority import Certificate
 from components.container import ContainerArgs, File, Healthcheck, Port, container
 from components.hosts.host import DataDirectory, Host
 
@@ -14,6 +15,9 @@ DATA_PATH = "/var/lib/postgresql/data"
 SECRETS_PATH = "/run/arquitectura"
 PASSFILE = f"{SECRETS_PATH}/pgpass"
 PASSWORD_FILE = "/etc/arquitectura/postgres-password"
+ACCESS_FILE = "/etc/arquitectura/pg_hba.conf"
+GIVEN_TLS_PATH = "/etc/arquitectura/tls"
+TLS_PATH = "/var/lib/postgresql/tls"
 
 # The image's entrypoint puts the superuser's password into the server's environment: as PGPASSWORD
 # on the first boot, where it would beat PGPASSFILE for every role, and as POSTGRES_PASSWORD on all.
@@ -22,8 +26,29 @@ PASSWORD_FILE = "/etc/arquitectura/postgres-password"
 FORGET_PASSWORD = "unset PGPASSWORD POSTGRES_PASSWORD\n"
 ENTRYPOINT = (
     'if [ -s "$PGDATA/PG_VERSION" ]; then unset POSTGRES_PASSWORD_FILE; fi\n'
+    # PostgreSQL wants its key for itself, and what Docker puts into a container is root's.
+    f"if [ -d {GIVEN_TLS_PATH} ]; then\n"
+    f"  install -d -m 700 -o postgres -g postgres {TLS_PATH}\n"
+    f"  install -m 600 -o postgres -g postgres {GIVEN_TLS_PATH}/* {TLS_PATH}\n"
+    "fi\n"
     'exec docker-entrypoint.sh "$@"\n'
 )
+
+# As the image's own, but with TLS only.
+ACCESS = """\
+local   all all              trust
+host    all all 127.0.0.1/32 trust
+host    all all ::1/128      trust
+hostssl all all all          scram-sha-256
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeTls:
+    """What a node proves itself with, and whom it trusts: PEM of its certificate and of the CA's."""
+
+    certificate: Certificate
+    authority: pulumi.Input[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +65,9 @@ class CitusNodeArgs:
         password: the superuser's password, read when the data directory is made.
         secrets: holds the PGPASSFILE.
         port: published port on the host, if any.
+        tls: with it the node takes TLS only, and verifies the other nodes; without it Citus
+            encrypts and verifies nothing.
+        rolling: whether what depends on the node waits until it is healthy.
     """
 
     service: str
@@ -52,6 +80,8 @@ class CitusNodeArgs:
     password: pulumi.Input[str]
     secrets: DataDirectory
     port: int | None = None
+    tls: NodeTls | None = None
+    rolling: bool = False
 
 
 class CitusNode(pulumi.ComponentResource):
@@ -87,7 +117,7 @@ class CitusNode(pulumi.ComponentResource):
                 cpus=args.cpus,
                 shm_mb=shm_mb(args.memory_mb),
                 entrypoint=["bash", "-c", ENTRYPOINT, "entrypoint"],
-                command=["postgres", *_flags(settings)],
+                command=["postgres", *_flags(settings | _tls_settings(args.tls))],
                 environment={
                     "PGDATA": DATA_PATH,
                     "PGPASSFILE": PASSFILE,
@@ -97,11 +127,16 @@ class CitusNode(pulumi.ComponentResource):
                     File(path=PASSWORD_FILE, content=args.password),
                     # Last in the order of names, and not executable, so that it is sourced.
                     File(path="/docker-entrypoint-initdb.d/zz.sh", content=FORGET_PASSWORD),
+                    *_tls_files(args.tls),
                 ],
                 volumes=[data.at(DATA_PATH), args.secrets.at(SECRETS_PATH, read_only=True)],
                 ports=[Port(internal=5432, external=args.port)] if args.port else [],
                 # Over TCP: while the data directory is made, a server listens on the socket only.
-                healthcheck=Healthcheck(command=["pg_isready", "-q", "-h", "127.0.0.1"]),
+                healthcheck=Healthcheck(
+                    command=["pg_isready", "-q", "-h", "127.0.0.1"],
+                    interval="5s" if args.rolling else "10s",
+                ),
+                wait=args.rolling,
                 stop_signal="SIGINT",  # "fast": open transactions are rolled back
                 stop_timeout=60,
             ),
@@ -110,6 +145,27 @@ class CitusNode(pulumi.ComponentResource):
             ),
         )
         self.register_outputs({})
+
+
+def _tls_settings(tls: NodeTls | None) -> dict[str, str]:
+    if tls is None:
+        return {}
+    return {
+        "ssl": "on",
+        "ssl_cert_file": f"{TLS_PATH}/server.crt",
+        "ssl_key_file": f"{TLS_PATH}/server.key",
+        "hba_file": ACCESS_FILE,
+        "citus.node_conninfo": f"sslmode=verify-full sslrootcert={TLS_PATH}/ca.crt",
+    }
+
+
+def _tls_files(tls: NodeTls | None) -> Iterator[File]:
+    if tls is None:
+        return
+    yield File(path=ACCESS_FILE, content=ACCESS)
+    yield File(path=f"{GIVEN_TLS_PATH}/ca.crt", content=tls.authority)
+    yield File(path=f"{GIVEN_TLS_PATH}/server.crt", content=tls.certificate.certificate)
+    yield File(path=f"{GIVEN_TLS_PATH}/server.key", content=tls.certificate.key)
 
 
 def _flags(settings: dict[str, str]) -> Sequence[str]:

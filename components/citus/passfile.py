@@ -55,7 +55,6 @@ def write_passfile(
     )
     return DataDirectory(
         volume_name=directory.volume_name,
-        host_path=directory.host_path,
         resources=[*directory.resources, writer],
     )
 

@@ -74,6 +74,7 @@ class Server:
     user: str
     password: str = field(repr=False)
     sslmode: str
+    sslrootcert: str | None = None
 
 
 def connect(server: Server, database: str, *, patience: float = 0) -> Session:
@@ -174,6 +175,7 @@ def _connect(server: Server, database: str) -> Session:
             user=server.user,
             password=server.password,
             sslmode=server.sslmode,
+            sslrootcert=server.sslrootcert,
             dbname=database,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT,

@@ -10,10 +10,9 @@ import pulumi_docker as docker
 
 @dataclass(frozen=True, kw_only=True)
 class DataDirectory:
-    """Data that outlives its containers: a Docker volume, or a folder of the host."""
+    """Data that outlives its containers: a Docker volume."""
 
-    volume_name: pulumi.Input[str] | None = None
-    host_path: str | None = None
+    volume_name: pulumi.Input[str]
     resources: Sequence[pulumi.Resource] = ()
     """What must exist before a container mounts it."""
 
@@ -21,7 +20,6 @@ class DataDirectory:
         """The mount of this directory at `path` in a container."""
         return docker.ContainerVolumeArgs(
             volume_name=self.volume_name,
-            host_path=self.host_path,
             container_path=path,
             read_only=read_only,
         )
@@ -35,6 +33,10 @@ class Host(Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """Its name within the stack."""
+
+    @property
     def stack(self) -> str:
         """Value of the label `stack` on everything that is made here."""
 
@@ -44,7 +46,11 @@ class Host(Protocol):
 
     @property
     def address(self) -> str:
-        """The address that published ports are bound to."""
+        """The address that published ports are bound to, and that other hosts dial."""
+
+    @property
+    def restart(self) -> str:
+        """Docker's restart policy for its containers."""
 
     @property
     def provider(self) -> docker.Provider:

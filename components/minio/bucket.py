@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_minio as minio
 
-from components.minio.cluster import ROOT_USER, MinioCluster
+from components.minio.cluster import MinioCluster
 from components.minio.contents import BucketContents, BucketContentsArgs
 
 
@@ -102,12 +102,7 @@ class Bucket(pulumi.ComponentResource):
             )
         self.contents = BucketContents(
             f"{name}-contents",
-            BucketContentsArgs(
-                bucket=args.bucket,
-                server=cluster.server,
-                user=ROOT_USER,
-                password=cluster.root_password,
-            ),
+            BucketContentsArgs(bucket=args.bucket, server=cluster.server),
             pulumi.ResourceOptions(parent=self, depends_on=[last], protect=args.protect),
         )
         self.register_outputs({})

@@ -8,15 +8,17 @@ import pulumi_docker as docker
 import pulumi_minio as minio
 import pulumi_random as random
 
+from components.access import Access
 from components.container import ContainerArgs, File, Healthcheck, Port, container
 from components.hosts.host import Host
+from components.minio.connection import ServerArgs
 from components.minio.layout import PoolLayout
 from components.minio.ready import MinioReady, MinioReadyArgs
 
 ROOT_USER = "admin"
 API_PORT = 9000
 CONSOLE_PORT = 9001
-LIVE = f"http://127.0.0.1:{API_PORT}/minio/health/live"
+LIVE_PATH = "/minio/health/live"
 """Answers for the node alone, whether or not it has a quorum."""
 ROOT_USER_FILE = "/etc/arquitectura/minio-root-user"
 ROOT_PASSWORD_FILE = "/etc/arquitectura/minio-root-password"
@@ -25,16 +27,36 @@ CLIENT_FILE = "/etc/arquitectura/mc-environment"
 
 
 @dataclass(frozen=True, kw_only=True)
+class MinioNodeArgs:
+    """A node.
+
+    Attributes:
+        ordinal: its number; they count on from pool to pool.
+        host: where its container runs.
+        address: the host's address that the node itself listens on, and which the pools' arguments
+            name it by. None: it listens inside of Docker, and its name is what they name it by.
+        api_port: port of the S3 API published on the host, where it listens inside of Docker.
+        console_port: likewise of the console.
+    """
+
+    ordinal: int
+    host: Host
+    address: str | None = None
+    api_port: int | None = None
+    console_port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class MinioPoolArgs:
     """A server pool.
 
     Attributes:
-        nodes: ordinals of its nodes; they count on from the pool before.
+        nodes: its nodes.
         drives: directories that each node stores on.
         source: the argument of `minio server` that names the pool's drives.
     """
 
-    nodes: Sequence[int]
+    nodes: Sequence[MinioNodeArgs]
     drives: int
     source: str
 
@@ -48,8 +70,8 @@ class MinioClusterArgs:
         pools: oldest first; a pool is never changed, only added.
         memory_mb: memory limit of each node, in MiB.
         cpus: CPU limit of each node, in cores.
-        api_port: port of the S3 API on the first node's host.
-        console_port: port of the console on the first node's host.
+        access: how the S3 API is reached from outside.
+        console: URL of the web console.
         cors_origins: web origins that may use the API from a browser.
         protect: whether Pulumi refuses to delete the data.
     """
@@ -58,8 +80,8 @@ class MinioClusterArgs:
     pools: Sequence[MinioPoolArgs]
     memory_mb: int
     cpus: float
-    api_port: int = API_PORT
-    console_port: int = CONSOLE_PORT
+    access: Access
+    console: pulumi.Input[str]
     cors_origins: Sequence[str] = ("*",)
     protect: bool = False
 
@@ -72,56 +94,53 @@ class MinioCluster(pulumi.ComponentResource):
 
     Attributes:
         provider: administers the cluster as root; usable once the gate is open.
-        server: `host:port` of the S3 API.
+        server: reaches the S3 API as root.
         endpoint: URL of the S3 API.
         console: URL of the web console.
         root_password: password of the user `admin`; secret.
     """
 
     provider: minio.Provider
-    server: str
-    endpoint: str
-    console: str
+    server: ServerArgs
+    endpoint: pulumi.Output[str]
+    console: pulumi.Input[str]
     root_password: pulumi.Output[str]
 
     def __init__(
         self,
         name: str,
         args: MinioClusterArgs,
-        host: Host,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("arquitectura:minio:Cluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.server = f"{host.address}:{args.api_port}"
-        self.endpoint = f"http://{self.server}"
-        self.console = f"http://{host.address}:{args.console_port}"
+        access = args.access
+        self.endpoint = access.url
+        self.console = args.console
         self.root_password = random.RandomPassword(
             f"{name}-root", length=32, special=False, opts=child
         ).result
+
+        self.server = ServerArgs(
+            server=access.server,
+            tls=access.tls,
+            ca_file=access.ca_file,
+            user=ROOT_USER,
+            password=self.root_password,
+        )
 
         layout = PoolLayout(
             f"{name}-layout",
             [{"nodes": len(pool.nodes), "drives": pool.drives} for pool in args.pools],
             child,
         )
-        # Every node gets the same arguments. The nodes need each other to become ready: none waits
-        # for another, one gate follows them all.
-        command = [
-            "server",
-            "--address",
-            f":{API_PORT}",
-            "--console-address",
-            f":{CONSOLE_PORT}",
-            *(pool.source for pool in args.pools),
-        ]
+        # The nodes need each other to become ready: none waits for another, one gate follows them
+        # all.
         pools = [
             MinioPool(
                 f"{name}-pool-{number}",
                 pool,
                 args,
-                host,
-                command=command,
                 root_password=self.root_password,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[layout]),
             )
@@ -131,15 +150,15 @@ class MinioCluster(pulumi.ComponentResource):
             f"{name}-ready",
             MinioReadyArgs(
                 server=self.server,
-                user=ROOT_USER,
-                password=self.root_password,
                 containers=[node.id for pool in pools for node in pool.containers],
             ),
-            child,
+            pulumi.ResourceOptions(parent=self, depends_on=access.ready),
         )
         self.provider = minio.Provider(
             f"{name}-minio",
-            minio_server=self.server,
+            minio_server=access.server,
+            minio_ssl=access.tls,
+            minio_cacert_file=access.ca_file,
             minio_user=ROOT_USER,
             minio_password=self.root_password,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),
@@ -163,28 +182,39 @@ class MinioPool(pulumi.ComponentResource):
         name: str,
         args: MinioPoolArgs,
         cluster: MinioClusterArgs,
-        host: Host,
         *,
-        command: Sequence[str],
         root_password: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("arquitectura:minio:Pool", name, None, opts)
 
-        def node(ordinal: int) -> docker.Container:
-            data = host.data_directory(
-                f"minio-{ordinal}", pulumi.ResourceOptions(parent=self, protect=cluster.protect)
+        # Every node gets the same sources.
+        sources = [pool.source for pool in cluster.pools]
+
+        def node(node: MinioNodeArgs) -> docker.Container:
+            name = f"minio-{node.ordinal}"
+            data = node.host.data_directory(
+                name, pulumi.ResourceOptions(parent=self, protect=cluster.protect)
             )
+            listen, itself = node.address or "", node.address or "127.0.0.1"
+            published = {API_PORT: node.api_port, CONSOLE_PORT: node.console_port}
             return container(
-                f"minio-{ordinal}",
-                host,
+                name,
+                node.host,
                 ContainerArgs(
                     service="minio",
-                    ordinal=ordinal,
+                    ordinal=node.ordinal,
                     image=cluster.image,
                     memory_mb=cluster.memory_mb,
                     cpus=cluster.cpus,
-                    command=command,
+                    command=[
+                        "server",
+                        "--address",
+                        f"{listen}:{API_PORT}",
+                        "--console-address",
+                        f"{listen}:{CONSOLE_PORT}",
+                        *sources,
+                    ],
                     environment={
                         "MINIO_ROOT_USER_FILE": ROOT_USER_FILE,
                         "MINIO_ROOT_PASSWORD_FILE": ROOT_PASSWORD_FILE,
@@ -194,25 +224,33 @@ class MinioPool(pulumi.ComponentResource):
                     files=[
                         File(path=ROOT_USER_FILE, content=ROOT_USER),
                         File(path=ROOT_PASSWORD_FILE, content=root_password),
-                        File(path=CLIENT_FILE, content=_client(root_password)),
+                        File(path=CLIENT_FILE, content=_client(itself, root_password)),
                     ],
                     volumes=[data.at("/data")],
+                    host_network=node.address is not None,
                     ports=[
-                        Port(internal=API_PORT, external=cluster.api_port),
-                        Port(internal=CONSOLE_PORT, external=cluster.console_port),
-                    ]
-                    if ordinal == 1
-                    else [],
-                    healthcheck=Healthcheck(command=["curl", "-fsS", "-o", "/dev/null", LIVE]),
+                        Port(internal=internal, external=external)
+                        for internal, external in published.items()
+                        if external
+                    ],
+                    healthcheck=Healthcheck(
+                        command=[
+                            "curl",
+                            "-fsS",
+                            "-o",
+                            "/dev/null",
+                            f"http://{itself}:{API_PORT}{LIVE_PATH}",
+                        ]
+                    ),
                 ),
                 pulumi.ResourceOptions(parent=self, depends_on=[*data.resources]),
             )
 
-        self.containers = [node(ordinal) for ordinal in args.nodes]
+        self.containers = [node(one) for one in args.nodes]
         self.register_outputs({})
 
 
-def _client(root_password: pulumi.Input[str]) -> pulumi.Output[str]:
+def _client(address: str, root_password: pulumi.Input[str]) -> pulumi.Output[str]:
     return pulumi.Output.concat(
-        f"MC_HOST_local=http://{ROOT_USER}:", root_password, f"@localhost:{API_PORT}\n"
+        f"MC_HOST_local=http://{ROOT_USER}:", root_password, f"@{address}:{API_PORT}\n"
     )

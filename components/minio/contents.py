@@ -7,6 +7,7 @@ from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from typing_extensions import override
 
 from components.dynamic import Properties, Provider
+from components.minio.connection import ServerArgs, connect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,15 +16,11 @@ class BucketContentsArgs:
 
     Attributes:
         bucket: name of the bucket.
-        server: `host:port` of the S3 API.
-        user: may list and delete everything.
-        password: of `user`.
+        server: the cluster.
     """
 
     bucket: str
-    server: str
-    user: str
-    password: pulumi.Input[str]
+    server: ServerArgs
 
 
 class BucketContents(Resource, name="BucketContents"):
@@ -42,7 +39,7 @@ class BucketContents(Resource, name="BucketContents"):
         super().__init__(
             BucketContentsProvider(),
             name,
-            vars(args),
+            {"bucket": args.bucket, **vars(args.server)},
             pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(additional_secret_outputs=["password"])
             ),
@@ -62,11 +59,10 @@ class BucketContentsProvider(Provider):
 
     @override
     def delete(self, _id: str, props: Properties) -> None:
-        from minio import Minio
         from minio.deleteobjects import DeleteObject
 
         bucket = props["bucket"]
-        server = Minio(props["server"], props["user"], props["password"], secure=False)
+        server = connect(props)
         if not server.bucket_exists(bucket):
             return
         versions = server.list_objects(bucket, recursive=True, include_version=True)

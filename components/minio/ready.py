@@ -8,6 +8,7 @@ from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from typing_extensions import override
 
 from components.dynamic import Properties, Provider
+from components.minio.connection import ServerArgs, connect
 
 PROBE = "arquitectura.ready"
 """A bucket that exists for a moment. No project's bucket has a dot in its name."""
@@ -18,16 +19,12 @@ class MinioReadyArgs:
     """What to wait for.
 
     Attributes:
-        server: `host:port` of the S3 API.
-        user: may create buckets.
-        password: of `user`.
+        server: the cluster.
         containers: ids of the nodes; waits again when one is replaced.
         timeout: seconds to wait at most.
     """
 
-    server: str
-    user: str
-    password: pulumi.Input[str]
+    server: ServerArgs
     containers: Sequence[pulumi.Input[str]]
     timeout: int = 120
 
@@ -47,7 +44,11 @@ class MinioReady(Resource, name="MinioReady"):
         super().__init__(
             MinioReadyProvider(),
             name,
-            vars(args),
+            {
+                **vars(args.server),
+                "containers": list(args.containers),
+                "timeout": args.timeout,
+            },
             pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(additional_secret_outputs=["password"])
             ),
@@ -69,19 +70,11 @@ class MinioReadyProvider(Provider):
 
 
 def _wait(props: Properties) -> None:
-    from minio import Minio, S3Error
+    from minio import S3Error
     from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
-    from urllib3 import PoolManager, Timeout
     from urllib3.exceptions import HTTPError
 
-    server = Minio(
-        props["server"],
-        props["user"],
-        props["password"],
-        secure=False,
-        # One try at a time: the client's own retries take seconds.
-        http_client=PoolManager(retries=False, timeout=Timeout(10)),
-    )
+    server = connect(props, retries=False)  # its own take seconds
 
     def probe() -> None:
         if not server.bucket_exists(PROBE):  # else a killed run has left it

@@ -122,8 +122,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Program]]:
     def run(
         *, stack: str = "dev", on: Engine = LAPTOP, taken: list[str] | None = None, **sections: Any
     ) -> Program:
-        monkeypatch.setattr("program.local_host.find_engine", lambda: on)
-        monkeypatch.setattr("program.local_host.taken_ports", lambda *_: iter(taken or []))
+        monkeypatch.setattr("program.local_site.find_engine", lambda: on)
+        monkeypatch.setattr("program.local_site.taken_ports", lambda *_: iter(taken or []))
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         monitor = RecordingMonitor()

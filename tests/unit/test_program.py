@@ -19,7 +19,7 @@ def test_dev_consists_of_these_containers(run: Run) -> None:
     program = run(projects=SHOP)
     assert sorted(c.inputs["name"] for c in program.of_type("Container")) == [
         "citus-coordinator",
-        "citus-secrets-writer",
+        "citus-secrets-local-writer",
         "citus-worker-1",
         "citus-worker-2",
         "minio-1",
@@ -93,7 +93,7 @@ def test_no_secret_is_in_an_environment_or_a_command(run: Run) -> None:
 
 
 def test_the_passfile_has_a_line_for_every_role(run: Run) -> None:
-    writer = run(projects=SHOP).named("citus-secrets-writer", "Container")
+    writer = run(projects=SHOP).named("citus-secrets-local-writer", "Container")
     (upload,) = writer.inputs["uploads"]
     assert upload["content"] == (
         "*:*:*:postgres:secret-of-citus-superuser\n*:*:*:shop:secret-of-citus-role-shop\n"
@@ -183,7 +183,7 @@ def test_a_new_project_changes_the_passfile_and_no_node(run: Run) -> None:
     before = containers(run(projects=SHOP))
     after = containers(run(projects={**SHOP, "blog": {"buckets": {"up": {}}}}))
     changed = {name for name in before if after[name].inputs != before[name].inputs}
-    assert changed == {"citus-secrets-writer"}
+    assert changed == {"citus-secrets-local-writer"}
 
 
 def test_what_protect_protects(run: Run) -> None:

@@ -1,16 +1,18 @@
-"""The Docker engine of this machine as the stack's host, once it is known to take the plan."""
+"""The Docker engine of this machine as a stack's site, once it is known to take the plan."""
 
 from collections.abc import Iterator
 
 import pulumi
 
+from components.access import Access
 from components.hosts.engine import Engine, EngineError, find_engine, taken_ports
-from components.hosts.local import LocalHost
-from config.plan import Plan
+from components.hosts.local import LOCALHOST, LocalHost
+from config.plan import LOCAL, Plan
+from program.site import Site
 
 
-def local_host(plan: Plan) -> LocalHost:
-    """Finds the engine, checks it against the plan and makes it a host.
+def local_site(plan: Plan) -> Site:
+    """Finds the engine, checks it against the plan and makes it the only host.
 
     Raises:
         pulumi.RunError: no engine answers, a port is taken, or a limit exceeds the machine; nothing
@@ -24,10 +26,15 @@ def local_host(plan: Plan) -> LocalHost:
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise pulumi.RunError(f"this machine cannot take the stack:{lines}")
-    host = LocalHost("local", engine=engine, stack=plan.stack, prefix=plan.prefix)
+    host = LocalHost(LOCAL, engine=engine, stack=plan.stack, prefix=plan.prefix)
     for image in filter(host.platform, plan.images.model_dump().values()):
         pulumi.log.warn(f"{image} has no {engine.architecture} version and runs emulated, slowly")
-    return host
+    return Site(
+        hosts={LOCAL: host},
+        s3=Access(host=LOCALHOST, port=plan.minio.api_port),
+        postgres=Access(host=LOCALHOST, port=plan.citus.port),
+        console=f"http://{LOCALHOST}:{plan.minio.console_port}",
+    )
 
 
 def limits_above(plan: Plan, engine: Engine) -> Iterator[str]:

@@ -1,0 +1,241 @@
+"""Servers of Hetzner Cloud as a stack's site, once they are known to be had."""
+
+from pathlib import Path
+
+import pulumi
+import pulumi_hcloud as hcloud
+
+from components.access import Access
+from components.authority import CertificateAuthority
+from components.edge.edge import Certificate, Edge, EdgeArgs, HttpRoute, TcpRoute
+from components.hosts.hetzner import (
+    HetznerCloud,
+    HetznerCloudArgs,
+    HetznerServer,
+    HetznerServerArgs,
+)
+from components.hosts.placement import PlacementArgs
+from components.hosts.ssh import ssh_config_entry
+from components.minio.cluster import LIVE_PATH
+from config.cost import cost_report, monthly_cost
+from config.offer import Offer, offer_problems
+from config.plan import (
+    CONSOLE_PORT,
+    EDGE_CPUS,
+    EDGE_MEMORY_MB,
+    GROUP_SIZE,
+    MAIN,
+    POSTGRES_PORT,
+    HetznerPlan,
+    Plan,
+)
+from config.problems import ConfigError
+from program.hetzner_api import HetznerApiError, read_offer, read_prices, unreachable
+from program.site import Site
+
+HTTP_PORT = 80
+HTTPS_PORT = 443
+
+
+def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
+    """Checks the plan against what Hetzner offers, says what it costs, and makes the servers.
+
+    Raises:
+        pulumi.RunError: the API refuses or does not answer, the plan cannot be had, or a server of
+            the stack does not answer; nothing has been registered yet.
+    """
+    hosts = hetzner.hosts
+    token = hosts.token.get_secret_value()
+    try:
+        offer = read_offer(hosts.endpoint, token, plan.stack)
+        prices = read_prices(hosts.endpoint, token)
+        problems = list(offer_problems(plan, offer))
+        if problems:
+            raise ConfigError(problems)
+    except (HetznerApiError, ConfigError) as error:
+        raise pulumi.RunError(str(error)) from None
+    # A preview needs no SSH; an update that cannot reach a server would end half-way.
+    if not pulumi.runtime.is_dry_run() and (silent := unreachable(offer.servers)):
+        raise pulumi.RunError("\n  ".join(["nothing was changed:", *silent]))
+    cost = monthly_cost(hetzner.servers, hetzner.location, prices)
+    pulumi.log.info(cost_report(cost, hetzner.budget_eur))
+
+    cloud = HetznerCloud("hetzner", _cloud_args(plan, hetzner, offer, token))
+    servers: dict[str, HetznerServer] = {}
+    before: HetznerServer | None = None
+    for server in hetzner.servers:
+        before = servers[server.name] = HetznerServer(
+            server.name,
+            HetznerServerArgs(
+                full_name=server.full_name,
+                prefix=plan.prefix,
+                server_type=server.server_type,
+                private_ip=server.private_ip,
+                volume_gb=server.volume_gb,
+                group=server.group,
+                edge=server.name == MAIN,
+                protect=plan.protect and server.holds_data,
+                registry=hosts.registry,
+                identity_file=hosts.ssh_identity_file,
+                after=before,
+            ),
+            cloud,
+        )
+    return _entrance(plan, hetzner, cloud, servers)
+
+
+def _cloud_args(plan: Plan, hetzner: HetznerPlan, offer: Offer, token: str) -> HetznerCloudArgs:
+    hosts = hetzner.hosts
+    existing = {key.name: str(key.id) for key in offer.ssh_keys}
+    return HetznerCloudArgs(
+        stack=plan.stack,
+        endpoint=hosts.endpoint,
+        token=pulumi.Output.secret(token),
+        location=hosts.location,
+        network_zone=offer.locations[hosts.location],
+        network_cidr=hetzner.network_cidr,
+        subnet_cidr=hetzner.subnet_cidr,
+        admin_cidrs=hosts.admin_cidrs,
+        public_ports=[HTTP_PORT, HTTPS_PORT],
+        admin_ports=[POSTGRES_PORT],
+        key_ids=[existing[key] for key in hosts.ssh_keys if key in existing],
+        public_keys=[key for key in hosts.ssh_keys if key not in existing],
+        groups=-(-len(hetzner.servers) // GROUP_SIZE),
+        placement=PlacementArgs(
+            location=hosts.location,
+            nodes=plan.placement,
+            volumes={server.name: server.volume_gb or 0 for server in hetzner.servers},
+        ),
+    )
+
+
+def _entrance(
+    plan: Plan, hetzner: HetznerPlan, cloud: HetznerCloud, servers: dict[str, HetznerServer]
+) -> Site:
+    """The way in: certificates, names, the edge."""
+    hosts, main = hetzner.hosts, servers[MAIN]
+    files = Path(".arquitectura") / plan.stack
+    authority = CertificateAuthority("ca", common_name=f"arquitectura {plan.stack}")
+    ca_file = authority.certificate.apply(lambda pem: _write(files / "ca.crt", pem))
+    pulumi.Output.all(
+        *(
+            pulumi.Output.all(
+                server.name, server.public_ip, server.host_key, hosts.ssh_identity_file
+            )
+            for server in servers.values()
+        )
+    ).apply(
+        lambda known: _write(
+            files / "ssh_config", "\n".join(ssh_config_entry(*entry) for entry in known)
+        )
+    )
+
+    domain: pulumi.Output[str] = (
+        pulumi.Output.from_input(hosts.domain)
+        if hosts.domain
+        else main.public_ip.apply(lambda ip: f"{ip.replace('.', '-')}.{hosts.domain_suffix}")
+    )
+    s3_name, console_name = (
+        pulumi.Output.concat(service, ".", domain) for service in ("s3", "console")
+    )
+    certificate: Certificate | None = None
+    if hosts.domain is None:
+        issued = authority.issue(
+            "edge-tls",
+            names=[domain, pulumi.Output.concat("*.", domain)],
+            addresses=[main.public_ip],
+            parent=main,
+        )
+        certificate = Certificate(certificate=issued.certificate, key=issued.key)
+    edge = Edge(
+        "edge",
+        EdgeArgs(
+            image=plan.images.traefik,
+            helper_image=plan.images.busybox,
+            address=main.public_ip,
+            memory_mb=EDGE_MEMORY_MB,
+            cpus=EDGE_CPUS,
+            http=[
+                HttpRoute(
+                    name="s3",
+                    hosts=[s3_name] if hosts.domain else [s3_name, main.public_ip],
+                    servers=[f"http://{node.address}:{node.port}" for node in plan.minio.nodes],
+                    health_path=LIVE_PATH,
+                ),
+                HttpRoute(
+                    name="console",
+                    hosts=[console_name],
+                    servers=[f"http://{node.address}:{CONSOLE_PORT}" for node in plan.minio.nodes],
+                    health_path="/",
+                    admins_only=True,
+                    sticky=True,
+                ),
+            ],
+            tcp=[
+                TcpRoute(
+                    name="postgres",
+                    port=POSTGRES_PORT,
+                    server=f"{plan.citus.coordinator.address}:{plan.citus.coordinator.port}",
+                )
+            ],
+            admin_cidrs=hosts.admin_cidrs,
+            certificate=certificate,
+            acme_email=hosts.acme_email if hosts.domain else None,
+        ),
+        main,
+    )
+    records = _records(hetzner, cloud, main) if hosts.dns_zone else []
+    ready = [*edge.ready, *records]
+    return Site(
+        hosts=servers,
+        s3=Access(
+            host=s3_name if hosts.domain else main.public_ip,
+            port=HTTPS_PORT,
+            tls=True,
+            ca_file=None if hosts.domain else ca_file,
+            ready=ready,
+        ),
+        postgres=Access(
+            host=main.public_ip,
+            alias=f"db.{hosts.domain}" if hosts.domain else None,
+            port=POSTGRES_PORT,
+            tls=True,
+            ca_file=ca_file,
+            ready=ready,
+        ),
+        console=pulumi.Output.concat("https://", console_name),
+        authority=authority,
+        outputs={
+            "ca_certificate": authority.certificate,
+            "servers": {name: server.public_ip for name, server in servers.items()},
+        },
+    )
+
+
+def _records(
+    hetzner: HetznerPlan, cloud: HetznerCloud, main: HetznerServer
+) -> list[pulumi.Resource]:
+    """The addresses of the services' names."""
+    hosts = hetzner.hosts
+    below = (hosts.domain or "").removesuffix(hosts.dns_zone or "").rstrip(".")
+    return [
+        hcloud.ZoneRrset(
+            f"dns-{service}",
+            zone=hosts.dns_zone or "",
+            name=f"{service}.{below}".rstrip("."),
+            type="A",
+            ttl=300,
+            records=[hcloud.ZoneRrsetRecordArgs(value=main.public_ip)],
+            labels=cloud.labels,
+            opts=pulumi.ResourceOptions(parent=main, provider=cloud.provider),
+        )
+        for service in ("s3", "console", "db")
+    ]
+
+
+def _write(file: Path, text: str) -> str:
+    """Writes what a provider reads, and gives the path that its config holds."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+    return str(file)
