@@ -131,7 +131,7 @@ def test_no_secret_can_be_seen(stack: LiveStack, shop: dict[str, Any]) -> None:
         "processes": docker("ps") + subprocess.check_output(["ps", "axww"], text=True),
         "output of the preview": stack.cli("preview", "--stack", stack.name, "--diff").stdout,
     }
-    for container in [*container_ids("test-life"), stack.container("citus-secrets-writer")]:
+    for container in [*container_ids("test-life"), stack.container("citus-secrets-local-writer")]:
         seen[f"docker inspect {container}"] = json.dumps(inspect(container))
         logs = subprocess.run(["docker", "logs", container], capture_output=True, check=True)
         seen[f"docker logs {container}"] = (logs.stdout + logs.stderr).decode()
