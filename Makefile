@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 export PATH := $(if $(PULUMI_HOME),$(PULUMI_HOME),$(HOME)/.pulumi)/bin:$(HOME)/.local/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-unit test-engine test-local lint format docs bench
+.PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs bench
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ test-engine: setup ## Previews of every stack by the real engine
 
 test-local: setup ## The whole life of a stack on this machine's Docker
 	@$(PYTHON) -m pytest -q tests/local
+
+test-cloud: setup ## The same of stacks on servers, which are containers here
+	@$(PYTHON) -m pytest -q tests/cloud
 
 lint: setup ## Format, lint and types
 	@$(PYTHON) -m ops.test lint

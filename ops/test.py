@@ -60,6 +60,7 @@ OTHER_LIVES = _pytest(
     "tests/local/test_distributed_storage.py",
     "tests/local/test_membership_citus.py",
 )
+CLOUD = _pytest("cloud", "tests/cloud")
 SANDBOX = (
     Check(
         "language host",
@@ -75,7 +76,7 @@ SANDBOX = (
 def stages() -> Sequence[Sequence[Check]]:
     """Checks of one stage run side by side; a stage runs when the one before has succeeded."""
     sandbox = SANDBOX if in_sandbox() else ()
-    return ((*LINT, UNIT), (ENGINE, *sandbox), (LIFE, OTHER_LIVES))
+    return ((*LINT, UNIT), (ENGINE, *sandbox), (LIFE, OTHER_LIVES), (CLOUD,))
 
 
 def main() -> int:

@@ -43,6 +43,7 @@ def summary(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
         "S3 console": f"{outputs['s3_console']}  (user {outputs['s3_root_user']})",
         "PostgreSQL": outputs["postgres"],
         "Projects": ", ".join(outputs["projects"]) or "none yet",
+        **({"Servers": _listed(outputs["servers"])} if "servers" in outputs else {}),
         "Secrets": f"pulumi stack output --stack {stack} --show-secrets",
     }
     width = max(map(len, rows))
@@ -50,6 +51,10 @@ def summary(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {title:<{width}}  {value}"
     if not PASSPHRASES & os.environ.keys():
         yield "  The passphrase is empty: export PULUMI_CONFIG_PASSPHRASE= before you call pulumi."
+
+
+def _listed(servers: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {address}" for name, address in servers.items())
 
 
 if __name__ == "__main__":
