@@ -1,0 +1,112 @@
+"""What every use of the Hetzner Cloud API has in common: the client, and errors as sentences."""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hcloud import Client
+
+TOKEN_LENGTH = 64
+SSH_PORT = 22
+
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
+"""How long a request may take to reach the API, and then to be answered. The client itself tries
+again what timed out, was in conflict or came too fast: five times, for half a minute together."""
+
+_NEW_TOKEN = (
+    "make a new one with read and write access in the Hetzner console (your project, Security, API "
+    "tokens) and set it with: pulumi config set --secret --path 'arquitectura:hosts.token'"
+)
+
+
+class HetznerApiError(Exception):
+    """The API refused or did not answer. Its text is a sentence for people."""
+
+
+def connect(endpoint: str, token: str) -> "Client":
+    """A client of one project.
+
+    Args:
+        endpoint: URL of the API, with its version.
+        token: of the project.
+
+    Raises:
+        HetznerApiError: the token cannot be one.
+    """
+    from hcloud import Client
+
+    if not token:
+        raise HetznerApiError(f"the token of the Hetzner project is missing: {_NEW_TOKEN}")
+    # Others would also end in an error that shows it.
+    if not re.fullmatch(f"[A-Za-z0-9]{{{TOKEN_LENGTH}}}", token):
+        raise HetznerApiError(
+            f"the token of the Hetzner project has {TOKEN_LENGTH} letters and digits; what was "
+            f"given has {len(token)} characters, or others: copy it again, or {_NEW_TOKEN}"
+        )
+    return Client(
+        token,
+        api_endpoint=endpoint.rstrip("/"),
+        application_name="arquitectura",
+        timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+    )
+
+
+@contextmanager
+def errors_as_sentences(endpoint: str) -> Iterator[None]:
+    """Raises HetznerApiError for whatever the client raises."""
+    from hcloud import APIException, HCloudException
+    from requests import RequestException
+
+    try:
+        yield
+    except APIException as error:
+        raise HetznerApiError(_sentence(str(error.code), error.message)) from None
+    except HCloudException as error:
+        raise HetznerApiError(f"the Hetzner API: {error}") from None
+    except RequestException as error:
+        raise HetznerApiError(
+            f"the Hetzner API at {endpoint} cannot be reached ({_reason(error)}): check this "
+            "machine's connection and hosts.endpoint, then try again"
+        ) from None
+
+
+def _sentence(code: str, message: str) -> str:
+    match code:
+        case "unauthorized":
+            return f"the Hetzner API refuses the token, which may have been deleted: {_NEW_TOKEN}"
+        case "token_readonly" | "forbidden":
+            return f"the token of the Hetzner project may not do this ({message}): {_NEW_TOKEN}"
+        case "rate_limit_exceeded":
+            return (
+                "the Hetzner API lets in no more requests of this project for now (its limit is by "
+                "the hour): try again in some minutes"
+            )
+        case _:
+            return f"the Hetzner API: {message} ({code})"
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, without the objects around it."""
+    from requests import Timeout
+
+    if isinstance(error, Timeout):
+        return "no answer in time"
+    text = str(error)
+    return text[text.rfind("] ") + 2 :].rstrip("'\")") if "] " in text else type(error).__name__
+
+
+def takes_connections(address: str, timeout: float) -> bool:
+    """Whether something listens on a server's SSH port.
+
+    Args:
+        address: host name or IP address.
+        timeout: seconds to wait for it.
+    """
+    try:
+        with socket.create_connection((address, SSH_PORT), timeout):
+            return True
+    except OSError:
+        return False
