@@ -30,10 +30,11 @@ class Healthcheck:
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """A port of the container, published on the host's own address only."""
+    """A port of the container, published on one address only: `ip`, or the host's own."""
 
     internal: int
     external: int
+    ip: pulumi.Input[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,9 @@ def container(
         else [docker.ContainerNetworksAdvancedArgs(name=host.network)],
         ports=[
             docker.ContainerPortArgs(
-                internal=port.internal, external=port.external, ip=host.address
+                internal=port.internal,
+                external=port.external,
+                ip=host.address if port.ip is None else port.ip,
             )
             for port in args.ports
         ],
