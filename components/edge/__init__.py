@@ -1,0 +1,1 @@
+"""The edge: what is reached from outside goes through it."""
