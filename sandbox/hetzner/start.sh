@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Starts the Hetzner API of the sandbox, unless it answers already, and prints its endpoint and the
-# file that holds its token.  Usage: start.sh [OPTION...], the options of `python -m cloud --help`.
-# Servers outlive it; what it knows of them is in the state folder.
+# Starts the Hetzner API of the sandbox, unless it answers already, and the registry that its servers
+# get their images from. Prints the API's endpoint, the file that holds its token and the registry's
+# address.  Usage: start.sh [OPTION...], the options of `python -m cloud --help`.
+#
+# Servers outlive the API; what it knows of them is in the state folder. An API with a state folder
+# of its own (HETZNER_SANDBOX_STATE) comes without the registry, which is on the first one's network.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,10 +16,11 @@ export PATH=$HOME/.local/bin:$PATH
 
 answers() { curl -s -o /dev/null --max-time 2 "http://127.0.0.1:$port/v1/locations"; }
 
-hash=$(sha256sum <"$here/requirements.txt")
-if [ "$(cat "$target/hash" 2>/dev/null)" != "$hash" ]; then
+install_packages() {
+    local hash
+    hash=$(sha256sum <"$here/requirements.txt")
+    if [ "$(cat "$target/hash" 2>/dev/null)" = "$hash" ]; then return; fi
     rm -rf "$target/venv"
-    mkdir -p "$target"
     if command -v uv >/dev/null; then
         uv venv --quiet --python '>=3.11' "$target/venv"
         uv pip install --quiet --python "$target/venv/bin/python" --require-hashes \
@@ -26,19 +30,17 @@ if [ "$(cat "$target/hash" 2>/dev/null)" != "$hash" ]; then
         "$target/venv/bin/python" -m pip install --quiet --require-hashes -r "$here/requirements.txt"
     fi
     echo "$hash" >"$target/hash"
-fi
+}
 
-mkdir -p -m 700 "$state"
-if ! answers; then
+start_api() { # OPTION...
     case " $* " in
     *' memory '*) ;;
     *) "$here/image/build.sh" ;;
     esac
     PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1 setsid "$target/venv/bin/python" -m cloud \
-        --port "$port" --state "$state" "$@" >"$log" 2>&1 </dev/null &
-    server=$!
+        --port "$port" --state "$state" "$@" >"$log" 2>&1 </dev/null 9>&- &
+    local server=$! deadline=$((SECONDS + 30))
     echo "$server" >"$state/pid"
-    deadline=$((SECONDS + 30))
     until answers; do
         if ! kill -0 "$server" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
             echo "the Hetzner API does not answer on port $port; the end of $log:" >&2
@@ -47,6 +49,21 @@ if ! answers; then
         fi
         sleep 0.1
     done
-fi
+}
+
+mkdir -p "$target"
+mkdir -p -m 700 "$state"
+# Whoever comes second waits, and finds everything done.
+exec 9>"$target/lock"
+flock --timeout 600 9 || {
+    echo "another start holds $target/lock for ten minutes" >&2
+    exit 1
+}
+install_packages
+answers || start_api "$@"
 echo "endpoint http://127.0.0.1:$port/v1"
 echo "token in $state/token"
+if [ -z "${HETZNER_SANDBOX_STATE:-}" ]; then
+    mapfile -t images < <(grep -o 'arquitectura-sandbox/[^"]*' "$here/../settings.json")
+    "$here/registry/start.sh" "${images[@]}"
+fi

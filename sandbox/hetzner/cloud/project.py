@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from collections.abc import Collection as Container
 from ipaddress import IPv4Network
+from itertools import islice
 
 from cloud.actions import Actions
 from cloud.backends.base import Backend, Stopped
@@ -26,7 +27,8 @@ class Project:
     Args:
         store: where their records are.
         backend: makes the backend, which reports servers that went off by themselves.
-        public_range: the public IPv4 addresses; the first one is a gateway.
+        public_range: the public IPv4 addresses; the first one is a gateway, the second
+            the registry's.
         action_seconds: how long an action takes at least.
     """
 
@@ -76,9 +78,7 @@ class Project:
 
     def free_public_ip(self, taken: Container[str]) -> str:
         """A public IPv4 that is not among the taken ones."""
-        addresses = self._public_range.hosts()
-        next(addresses)
-        for address in addresses:
+        for address in islice(self._public_range.hosts(), 2, None):
             if str(address) not in taken:
                 return str(address)
         raise ApiError("resource_limit_exceeded", f"no free address left in {self._public_range}")
