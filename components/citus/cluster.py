@@ -194,8 +194,12 @@ class CitusCluster(pulumi.ComponentResource):
             sslrootcert=args.access.ca_file,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[membership]),
         )
-        roles = [
-            postgresql.Role(
+        # Citus copies all roles to a worker whenever a database joins it: a role that is created at
+        # the same moment would make both fail. So they come first, one after the other, and who
+        # depends on the last depends on all.
+        last: pulumi.Resource = membership
+        for role, options in args.roles.items():
+            last = postgresql.Role(
                 f"{name}-{role}",
                 name=role,
                 login=True,
@@ -203,15 +207,11 @@ class CitusCluster(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(
                     parent=self,
                     provider=self.provider,
-                    depends_on=[membership],
+                    depends_on=[last],
                     protect=options.protect,
                 ),
             )
-            for role, options in args.roles.items()
-        ]
-        # Citus copies all roles to a worker whenever a database joins it: a role that is created at
-        # the same moment would make both fail.
-        self.ready = [membership, *roles]
+        self.ready = [last]
         self.register_outputs({"endpoint": self.endpoint})
 
     def _tls(self, member: MemberArgs) -> NodeTls | None:

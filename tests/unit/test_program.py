@@ -161,9 +161,10 @@ def test_the_credentials_of_a_project(run: Run) -> None:
 
 def test_roles_come_before_any_project_joins(run: Run) -> None:
     program = run(projects={"shop": {}, "blog": {}})
+    # In a chain: who depends on the last depends on all.
+    assert program.named("citus-blog", "Role").depends_on("citus-shop")
     for database in program.of_type("Database"):
         if database.type.startswith("postgresql:"):
-            assert database.depends_on("citus-shop")
             assert database.depends_on("citus-blog")
 
 
