@@ -15,10 +15,11 @@ from components.hosts.hetzner import (
     HetznerServerArgs,
 )
 from components.hosts.placement import PlacementArgs
+from components.hosts.server_size import found_as
 from components.hosts.ssh import ssh_config_entry
 from components.minio.cluster import LIVE_PATH
-from config.cost import cost_report, monthly_cost
-from config.offer import Offer, offer_problems
+from config.cost import Cost, cost_report, monthly_cost
+from config.offer import Offer, offer_problems, offer_warnings
 from config.plan import (
     CONSOLE_PORT,
     EDGE_CPUS,
@@ -28,6 +29,7 @@ from config.plan import (
     POSTGRES_PORT,
     HetznerPlan,
     Plan,
+    ServerPlan,
 )
 from config.problems import ConfigError
 from program.hetzner_api import HetznerApiError, read_offer, read_prices, unreachable
@@ -55,8 +57,11 @@ def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
     except (HetznerApiError, ConfigError) as error:
         raise pulumi.RunError(str(error)) from None
     # A preview needs no SSH; an update that cannot reach a server would end half-way.
-    if not pulumi.runtime.is_dry_run() and (silent := unreachable(offer.servers)):
+    planned = [server.full_name for server in hetzner.servers]
+    if not pulumi.runtime.is_dry_run() and (silent := unreachable(offer.servers, starts=planned)):
         raise pulumi.RunError("\n  ".join(["nothing was changed:", *silent]))
+    for warning in offer_warnings(plan, offer):
+        pulumi.log.warn(warning)
     cost = monthly_cost(hetzner.servers, hetzner.location, prices)
     pulumi.log.info(cost_report(cost, hetzner.budget_eur))
 
@@ -70,6 +75,7 @@ def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
                 full_name=server.full_name,
                 prefix=plan.prefix,
                 server_type=server.server_type,
+                found=_found(server, offer),
                 private_ip=server.private_ip,
                 volume_gb=server.volume_gb,
                 group=server.group,
@@ -81,7 +87,12 @@ def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
             ),
             cloud,
         )
-    return _entrance(plan, hetzner, cloud, servers)
+    return _entrance(plan, hetzner, cloud, servers, cost)
+
+
+def _found(server: ServerPlan, offer: Offer) -> str | None:
+    existing = offer.server(server.full_name)
+    return found_as(existing.type, existing.status) if existing else None
 
 
 def _cloud_args(plan: Plan, hetzner: HetznerPlan, offer: Offer, token: str) -> HetznerCloudArgs:
@@ -110,7 +121,11 @@ def _cloud_args(plan: Plan, hetzner: HetznerPlan, offer: Offer, token: str) -> H
 
 
 def _entrance(
-    plan: Plan, hetzner: HetznerPlan, cloud: HetznerCloud, servers: dict[str, HetznerServer]
+    plan: Plan,
+    hetzner: HetznerPlan,
+    cloud: HetznerCloud,
+    servers: dict[str, HetznerServer],
+    cost: Cost,
 ) -> Site:
     """The way in: certificates, names, the edge."""
     hosts, main = hetzner.hosts, servers[MAIN]
@@ -207,6 +222,14 @@ def _entrance(
         authority=authority,
         outputs={
             "ca_certificate": authority.certificate,
+            "monthly_cost": {
+                "currency": cost.currency,
+                "total": f"{cost.total:.2f}",
+                "lines": {
+                    f"{line.count} × {line.what}": f"{line.total:.2f}" for line in cost.lines
+                },
+                "unknown": list(cost.unknown),
+            },
             "servers": {name: server.public_ip for name, server in servers.items()},
         },
     )

@@ -165,6 +165,7 @@ class HetznerServerArgs:
         full_name: its name in the project.
         prefix: before the name of every container, volume and network.
         server_type: another one resizes it.
+        found: as what the server was found, see `ServerSizeArgs`.
         private_ip: its address in the subnet.
         volume_gb: size of its volume in GB. None: data lies on its own disk.
         group: number of its placement group.
@@ -178,6 +179,7 @@ class HetznerServerArgs:
     full_name: str
     prefix: str
     server_type: str
+    found: str | None
     private_ip: str
     volume_gb: int | None
     group: int
@@ -335,6 +337,7 @@ class HetznerServer(DockerHost):
                 address=self.public_ip,
                 endpoint=shared.endpoint,
                 token=shared.token,
+                found=args.found,
             ),
             pulumi.ResourceOptions(
                 parent=self, depends_on=[*attached, *([args.after.ready] if args.after else [])]
