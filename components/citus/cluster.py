@@ -101,9 +101,10 @@ class CitusClusterArgs:
 class CitusCluster(pulumi.ComponentResource):
     """Distributed PostgreSQL: a coordinator that is ready, with workers registered in `postgres`.
 
-    Resources: a `CitusNode` for the coordinator and for each worker, on each host a data directory
-    and a writer for the PGPASSFILE, a `random.RandomPassword` for the superuser and for each role, a
-    `postgresql.Provider`, a `postgresql.Role` for each role, and the `Membership` of `postgres`.
+    Resources: a `CitusNode` for the coordinator and for each worker, with `authority` its
+    certificate, on each host a data directory and a writer for the PGPASSFILE, a
+    `random.RandomPassword` for the superuser and for each role, a `postgresql.Provider`, a
+    `postgresql.Role` for each role, and the `Membership` of `postgres`.
 
     Attributes:
         provider: connects to the coordinator as superuser.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components.citus.tuning import postgres_settings, shm_mb
 from components.authority import Certificate
+from components.citus.tuning import postgres_settings, shm_mb
 from components.container import ContainerArgs, File, Healthcheck, Port, container
 from components.hosts.host import DataDirectory, Host
 
@@ -45,7 +45,7 @@ hostssl all all all          scram-sha-256
 
 @dataclass(frozen=True, kw_only=True)
 class NodeTls:
-    """What a node proves itself with, and whom it trusts: PEM of its certificate and of the CA's."""
+    """What a node proves itself with, and whom it trusts; both as PEM."""
 
     certificate: Certificate
     authority: pulumi.Input[str]

@@ -9,7 +9,7 @@ import pulumi_docker as docker
 import pulumi_hcloud as hcloud
 import pulumi_tls as tls
 
-from components.hosts.cloud_init import ServerSetup, user_data
+from components.hosts.cloud_init import MTU, ServerSetup, user_data
 from components.hosts.docker_host import DockerHost, DockerHostArgs
 from components.hosts.engine import LABEL_STACK
 from components.hosts.placement import Placement, PlacementArgs
@@ -20,8 +20,6 @@ from components.hosts.ssh import USER, ssh_options
 IMAGE = "debian-12"
 SSH_PORT = 22
 EVERYONE = "0.0.0.0/0"
-MTU = 1450
-"""Of Hetzner's private networks: larger packets would be lost between containers."""
 POLL_INTERVAL = "500ms"
 
 
@@ -279,7 +277,6 @@ class HetznerServer(DockerHost):
             lambda known: ServerSetup(
                 private_ip=args.private_ip,
                 registry=args.registry,
-                network_cidr=shared.network_cidr,
                 **known,
             )
         )
@@ -289,7 +286,7 @@ class HetznerServer(DockerHost):
             image=IMAGE,
             location=shared.location,
             ssh_keys=cloud.ssh_keys,
-            user_data=pulumi.Output.secret(setup.apply(user_data)),
+            user_data=setup.apply(user_data),  # secret, since the host key is
             firewall_ids=[
                 firewall.id.apply(int)
                 for firewall in (cloud.admin_firewall, cloud.edge_firewall)[: 1 + args.edge]
