@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow_cloud
 
 NAME = "hetzner-test"
 USER_DATA = """#cloud-config
+packages: [docker.io]
 write_files:
   - {path: /etc/motto, content: "start simple"}
   - path: /etc/systemd/system/srv-data.mount
