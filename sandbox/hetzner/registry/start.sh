@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Starts the registry that the servers get their images from, brings it up to date with this
 # machine's images, and prints its address.  Usage: start.sh IMAGE...
-# It stands on the servers' public network, at an address that no server gets.
+# It stands on the servers' public network, at an address that no server gets. ../start.sh, which
+# calls it, has made both that network and the Python environment.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../images/lib.sh"
 readonly NAME=hetzner-registry NETWORK=hetzner-public ADDRESS=172.31.203.2 PORT=5000
-readonly LOCAL=127.0.0.1:8451 # Docker trusts a registry on the loopback without TLS
+readonly LOCAL=127.0.0.1:8451
 readonly IMAGE=arquitectura-sandbox/registry:2
-pushed=${PULUMI_HOME:-$HOME/.pulumi}/sandbox-hetzner/pushed
+target=${PULUMI_HOME:-$HOME/.pulumi}/sandbox-hetzner
+readonly pushed=$target/pushed # ids of the images that are there
 running() { docker container inspect --format '{{.State.Running}} {{.Image}}' "$NAME" 2>/dev/null; }
 
 build_folder "$IMAGE" "$here" >/dev/null
@@ -31,11 +33,7 @@ done
 
 wanted=$(docker image inspect --format '{{.Id}}' "$@" && docker inspect --format '{{.Id}}' "$NAME")
 if [ "$(cat "$pushed" 2>/dev/null)" != "$wanted" ]; then
-    for image in "$@"; do
-        docker tag "$image" "$LOCAL/$image"
-        docker push --quiet "$LOCAL/$image" >/dev/null
-        docker rmi "$LOCAL/$image" >/dev/null # the name alone
-    done
+    "$target/venv/bin/python" "$here/push.py" "$LOCAL" "$@"
     echo "$wanted" >"$pushed"
 fi
 echo "registry $ADDRESS:$PORT"
