@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from config.offer import ExistingServer
 from config.plan import ServerPlan
 
 BUDGET_CURRENCY = "EUR"
@@ -61,13 +62,20 @@ class Cost:
 
 
 def monthly_cost(servers: Sequence[ServerPlan], location: str, prices: Prices | None) -> Cost:
-    """The cost of servers in a location.
+    """The cost of planned servers in a location; all is unknown without prices."""
+    paid = [(f"{s.server_type} for {s.role}", s.server_type, s.volume_gb) for s in servers]
+    return _cost(paid, location, prices)
 
-    Args:
-        servers: planned ones.
-        location: where they stand.
-        prices: None when they could not be had; all is unknown then.
-    """
+
+def present_cost(servers: Sequence[ExistingServer], location: str, prices: Prices | None) -> Cost:
+    """The cost of servers that exist, the same way."""
+    return _cost([(s.type, s.type, s.volume_gb) for s in servers], location, prices)
+
+
+def _cost(
+    servers: Sequence[tuple[str, str, int | None]], location: str, prices: Prices | None
+) -> Cost:
+    """The cost of servers, each given as what to call it, its type and the GB of its volumes."""
     prices = prices or Prices(currency="", server={}, volume_gb_month=None, primary_ip_month={})
     lines, unknown = [], []
     for what, count, each in _items(servers, location, prices):
@@ -79,14 +87,12 @@ def monthly_cost(servers: Sequence[ServerPlan], location: str, prices: Prices | 
 
 
 def _items(
-    servers: Sequence[ServerPlan], location: str, prices: Prices
+    servers: Sequence[tuple[str, str, int | None]], location: str, prices: Prices
 ) -> Iterator[tuple[str, int, Decimal | None]]:
     """What is paid for, how many of it, and the price of one."""
-    types = Counter((server.server_type, server.role) for server in servers)
-    for (kind, role), count in types.items():
-        yield f"{kind} for {role}", count, prices.server.get(kind, {}).get(location)
-    volumes = Counter(server.volume_gb for server in servers if server.volume_gb)
-    for size, count in volumes.items():
+    for (what, kind), count in Counter((what, kind) for what, kind, _ in servers).items():
+        yield what, count, prices.server.get(kind, {}).get(location)
+    for size, count in Counter(size for _, _, size in servers if size).items():
         gb = prices.volume_gb_month
         yield f"volume of {size} GB", count, None if gb is None else size * gb
     yield "primary IPv4", len(servers), prices.primary_ip_month.get(location)
@@ -98,7 +104,7 @@ def cost_report(cost: Cost, budget: float | None, before: Cost | None = None) ->
     Args:
         cost: of the plan.
         budget: the most that it should be, in euros a month.
-        before: of the stack as it is now, where that is known.
+        before: of the servers as they are now; None when there are none.
     """
     return "\n".join(_report(cost, budget, before))
 

@@ -70,6 +70,7 @@ class ExistingServer:
         ipv4: its public address, if it has one.
         type: name of its server type.
         disk_gb: size of its disk, which may be smaller than its type's.
+        volume_gb: size of the volumes attached to it, together.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ExistingServer:
     ipv4: str | None
     type: str
     disk_gb: int
+    volume_gb: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ __all__ = ["HetznerApiError", "read_offer", "read_prices", "unreachable"]
 
 
 def read_offer(endpoint: str, token: str, stack: str) -> Offer:
-    """What Hetzner sells, and what the project has: four requests at the same time.
+    """What Hetzner sells, and what the project has: five requests at the same time.
 
     Args:
         endpoint: URL of the API, with its version.
@@ -29,16 +29,19 @@ def read_offer(endpoint: str, token: str, stack: str) -> Offer:
         HetznerApiError: the token is wrong, or the API refuses or does not answer.
     """
     client = connect(endpoint, token)
-    with errors_as_sentences(endpoint), ThreadPoolExecutor(max_workers=4) as pool:
+    with errors_as_sentences(endpoint), ThreadPoolExecutor(max_workers=5) as pool:
         locations = pool.submit(client.locations.get_all)
         server_types = pool.submit(client.server_types.get_all)
         ssh_keys = pool.submit(client.ssh_keys.get_all)
-        servers = pool.submit(client.servers.get_all, label_selector=f"{STACK_LABEL}={stack}")
+        of_stack = f"{STACK_LABEL}={stack}"
+        servers = pool.submit(client.servers.get_all, label_selector=of_stack)
+        volumes = pool.submit(client.volumes.get_all, label_selector=of_stack)
+        attached = volumes.result()
         return Offer(
             locations=dict(_location(place) for place in locations.result()),
             server_types=tuple(_server_type(kind) for kind in server_types.result()),
             ssh_keys=tuple(_ssh_key(key) for key in ssh_keys.result()),
-            servers=tuple(_server(server) for server in servers.result()),
+            servers=tuple(_server(server, attached) for server in servers.result()),
         )
 
 
@@ -71,7 +74,7 @@ def _server_type(kind: Any) -> ServerType:
     )
 
 
-def _server(server: Any) -> ExistingServer:
+def _server(server: Any, volumes: Sequence[Any]) -> ExistingServer:
     public = server.public_net and server.public_net.ipv4
     return ExistingServer(
         name=server.name,
@@ -79,6 +82,9 @@ def _server(server: Any) -> ExistingServer:
         ipv4=public.ip if public else None,
         type=server.server_type.name,
         disk_gb=server.primary_disk_size,
+        volume_gb=sum(
+            volume.size for volume in volumes if volume.server and volume.server.id == server.id
+        ),
     )
 
 

@@ -94,8 +94,8 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, Timeout):
         return "no answer in time"
-    text = str(error)
-    return text[text.rfind("] ") + 2 :].rstrip("'\")") if "] " in text else type(error).__name__
+    found = re.search(r".*\] ([^'\"()]+)", str(error))
+    return found[1].strip() if found else type(error).__name__
 
 
 def takes_connections(address: str, timeout: float) -> bool:

@@ -130,7 +130,7 @@ def reconcile(props: Properties) -> None:
             if server.status == RUNNING:
                 server.shut_down()
             refusal = server.change_type(props["server_type"])
-        else:
+        elif server.status == OFF:
             server.start()
         server.wait_for_ssh(props["address"])
         # Not before: the change may have been carried out although its answer was lost.

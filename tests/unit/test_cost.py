@@ -5,7 +5,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.cost import Cost, Prices, cost_report, monthly_cost
+from config.cost import Cost, Prices, cost_report, monthly_cost, present_cost
+from config.offer import ExistingServer
 from config.plan import ServerPlan
 
 PRICES = Prices(
@@ -33,6 +34,17 @@ def server(number: int, kind: str, volume: int | None) -> ServerPlan:
 
 def servers(data: int = 4, kind: str = "ccx23") -> list[ServerPlan]:
     return [server(0, "ccx33", 100), *(server(n, kind, 500) for n in range(1, data + 1))]
+
+
+def existing(server: ServerPlan) -> ExistingServer:
+    return ExistingServer(
+        name=server.full_name,
+        status="running",
+        ipv4="192.0.2.1",
+        type=server.server_type,
+        disk_gb=80,
+        volume_gb=server.volume_gb or 0,
+    )
 
 
 def cost(data: int = 4, kind: str = "ccx23", prices: Prices | None = PRICES) -> Cost:
@@ -87,8 +99,9 @@ def test_a_budget_in_another_currency_is_not_compared() -> None:
 
 
 def test_a_change_is_shown() -> None:
-    assert "Now it costs 194.36: +46.99." not in cost_report(cost(), None, cost())
-    assert "Now it costs 194.36: +46.99." in cost_report(cost(4), None, cost(3))
+    present = present_cost([existing(server) for server in servers(3)], "fsn1", PRICES)
+    assert "Now it costs 194.36: +46.99." in cost_report(cost(4), None, present)
+    assert "Now" not in cost_report(cost(3), None, present)
 
 
 @given(data=st.integers(0, 99), volume=st.none() | st.integers(10, 10240))

@@ -33,6 +33,15 @@ def test_what_there_is(api: HetznerApi) -> None:
     api.client.ssh_keys.create("laptop", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me", {"a": "b"})
     made = api.make_server("prod-main", "cx23")
     api.make_server("other-main", "cx23", stack="other")
+    volume = api.client.volumes.create(
+        20,
+        "prod-main",
+        labels={"stack": "prod"},  # type: ignore[arg-type]  # wrongly declared
+        format="ext4",
+        server=made,
+    )
+    assert volume.action is not None
+    volume.action.wait_until_finished()
 
     offer = read_offer(api.endpoint, api.token, "prod")
 
@@ -47,12 +56,12 @@ def test_what_there_is(api: HetznerApi) -> None:
     assert (key.name, key.labels) == ("laptop", {"a": "b"})
     (server,) = offer.servers
     assert (server.name, server.status, server.type) == ("prod-main", "running", "cx23")
-    assert server.disk_gb == 40
+    assert (server.disk_gb, server.volume_gb) == (40, 20)
     assert made.public_net is not None and made.public_net.ipv4 is not None
     assert server.ipv4 == made.public_net.ipv4.ip
 
 
-def test_it_takes_four_requests(api: HetznerApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_takes_one_request_of_each(api: HetznerApi, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     send = hetzner_client_request()
 
@@ -62,7 +71,7 @@ def test_it_takes_four_requests(api: HetznerApi, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("hcloud._client.ClientBase.request", request)
     read_offer(api.endpoint, api.token, "prod")
-    assert sorted(asked) == ["/locations", "/server_types", "/servers", "/ssh_keys"]
+    assert sorted(asked) == ["/locations", "/server_types", "/servers", "/ssh_keys", "/volumes"]
 
 
 def hetzner_client_request() -> Any:
@@ -123,7 +132,7 @@ def test_what_is_no_url() -> None:
 
 def test_the_rate_limit(impatient: None) -> None:
     with (
-        hetzner_api("--requests-per-hour", "3") as api,
+        hetzner_api("--requests-per-hour", "4") as api,
         pytest.raises(HetznerApiError, match="no more requests of this project for now"),
     ):
         read_offer(api.endpoint, api.token, "prod")
@@ -134,7 +143,7 @@ def test_what_answers_is_no_hetzner_api() -> None:
         from concurrent.futures import ThreadPoolExecutor
 
         def answer() -> None:
-            for _ in range(4):
+            for _ in range(5):
                 connection, _address = listener.accept()
                 with connection:
                     connection.recv(4096)
@@ -149,7 +158,12 @@ def test_what_answers_is_no_hetzner_api() -> None:
 # -- Servers that exist ------------------------------------------------------------------------
 
 SERVER = ExistingServer(
-    name="prod-data-1", status="running", ipv4="127.0.0.1", type="cx23", disk_gb=40
+    name="prod-data-1",
+    status="running",
+    ipv4="127.0.0.1",
+    type="cx23",
+    disk_gb=40,
+    volume_gb=0,
 )
 
 

@@ -104,7 +104,9 @@ def changed(name: str, **fields: object) -> Offer:
 
 
 def existing(name: str, kind: str, disk: int = 80) -> ExistingServer:
-    return ExistingServer(name=name, status="running", ipv4="192.0.2.1", type=kind, disk_gb=disk)
+    return ExistingServer(
+        name=name, status="running", ipv4="192.0.2.1", type=kind, disk_gb=disk, volume_gb=0
+    )
 
 
 def test_what_can_be_had_is_no_problem() -> None:
