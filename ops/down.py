@@ -8,10 +8,17 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+from ops.sandbox import start_cloud
 from ops.stack import Stack, StackError
+from ops.up import in_sandbox
 
 CONTENT = ("minio:", "postgresql:", "pulumi:providers:minio", "pulumi:providers:postgresql")
 """Types of what lives inside MinIO and PostgreSQL, and goes with their volumes."""
+
+ON_SERVERS = ("docker:", "pulumi:providers:docker")
+"""Types of what goes with the servers, where there are some."""
+
+SERVER = "hcloud:index/server:Server"
 
 DYNAMIC = "pulumi-python:dynamic"
 """Memberships and gates: they too only exist inside the services, or nowhere."""
@@ -30,8 +37,11 @@ def main() -> int:
         if sys.stdin.isatty() and not _confirmed(stack.name):
             print("down: nothing was deleted")
             return 1
-        # A full bucket or a stopped coordinator must not keep a stack alive whose volumes go
-        # anyway: what is inside the services is forgotten first, the services are destroyed then.
+        on_servers = has_servers(resources)
+        if on_servers and in_sandbox():
+            start_cloud()
+        # A full bucket, a stopped coordinator or a server that does not answer must not keep a
+        # stack alive whose volumes and servers go anyway: what is inside is forgotten first.
         exported["deployment"]["resources"] = without_content(resources)
         exported["deployment"].pop("pending_operations", None)
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
@@ -39,7 +49,8 @@ def main() -> int:
             file.flush()
             stack.read("stack", "import", "--stack", stack.name, "--file", file.name)
         stack.run("destroy", "--yes", "--skip-preview")
-        remove_orphans(stack.name)
+        if not on_servers:
+            remove_orphans(stack.name)
     except StackError as error:
         print(f"down: {error}", file=sys.stderr)
         return 1
@@ -62,9 +73,15 @@ def refuse_protected(stack: str, resources: Sequence[dict[str, Any]]) -> None:
         )
 
 
+def has_servers(resources: Sequence[dict[str, Any]]) -> bool:
+    """Whether the stack's containers are on servers of its own."""
+    return any(resource["type"] == SERVER for resource in resources)
+
+
 def without_content(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The state without what lives inside the services."""
-    kept = [r for r in resources if not r["type"].startswith((*CONTENT, DYNAMIC))]
+    """The state without what lives inside the services, or on servers that go as a whole."""
+    inside = (*CONTENT, DYNAMIC, *(ON_SERVERS if has_servers(resources) else ()))
+    kept = [r for r in resources if not r["type"].startswith(inside)]
     urns = {resource["urn"] for resource in kept}
     for resource in kept:
         resource["dependencies"] = [d for d in resource.get("dependencies") or () if d in urns]

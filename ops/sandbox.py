@@ -1,35 +1,87 @@
-"""What differs in a stack's config where the sandbox stands in for the official images."""
+"""What differs in a stack's config where the sandbox stands in for images and servers."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ops.stack import REPOSITORY, Stack
+from ops.stack import REPOSITORY, Stack, StackError
 
 SETTINGS_FILE = REPOSITORY / "sandbox" / "settings.json"
 """Config values by their path below `arquitectura:`."""
 
+START_CLOUD = REPOSITORY / "sandbox" / "hetzner" / "start.sh"
+
 
 def sandbox_settings() -> Mapping[str, str]:
-    """The settings that point the program at the sandbox."""
+    """The settings that point the program at the sandbox's images."""
     settings: Mapping[str, str] = json.loads(SETTINGS_FILE.read_text())
     return settings
 
 
+def start_cloud() -> Mapping[str, str]:
+    """Starts the sandbox's Hetzner Cloud, unless it runs.
+
+    Returns:
+        What its `start.sh` says, by the first word.
+
+    Raises:
+        StackError: it does not start.
+    """
+    started = subprocess.run([START_CLOUD], capture_output=True, text=True, check=False)
+    if started.returncode != 0:
+        raise StackError(f"the sandbox's Hetzner Cloud does not start: {started.stderr.strip()}")
+    lines = (line.partition(": ") for line in started.stdout.splitlines())
+    return {name: value for name, separator, value in lines if separator}
+
+
+def cloud_settings(cloud: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings that point the program at the sandbox's Hetzner Cloud, but for the token."""
+    return {
+        "hosts.endpoint": cloud["endpoint"],
+        "hosts.registry": cloud["registry"],
+        "hosts.admin_cidrs[0]": f"{cloud['gateway']}/32",
+        "hosts.ssh_keys[0]": Path(f"{cloud['key']}.pub").read_text().strip(),
+        "hosts.ssh_identity_file": cloud["key"],
+    }
+
+
 def configure(stack: Stack) -> Iterator[str]:
-    """Writes the sandbox's settings where they are missing; yields the commands it ran."""
+    """Writes the sandbox's settings where they are missing; yields the commands it ran.
+
+    Raises:
+        StackError: the stack's servers are Hetzner's, and the sandbox's cloud does not start.
+    """
     config = stack.config()
-    for path, value in sandbox_settings().items():
+    settings = dict(sandbox_settings())
+    if _at(config, "hosts.provider") == "hetzner":
+        cloud = start_cloud()
+        settings |= cloud_settings(cloud)
+        token = Path(cloud["token"]).read_text().strip()
+        if _at(config, "hosts.token") != token:
+            set_secret = _set(stack, "--secret")
+            stack.read(*set_secret, "arquitectura:hosts.token", secret=token)
+            yield f"pulumi {' '.join(set_secret)} 'arquitectura:hosts.token' <{cloud['token']}"
+    set_value = _set(stack)
+    for path, value in settings.items():
         if _at(config, path) != value:
-            stack.read(
-                "config", "set", "--stack", stack.name, "--path", f"arquitectura:{path}", value
-            )
-            yield f"pulumi config set --stack {stack.name} --path 'arquitectura:{path}' {value}"
+            stack.read(*set_value, f"arquitectura:{path}", value)
+            shown = f"'{value}'" if " " in value else value
+            yield f"pulumi {' '.join(set_value)} 'arquitectura:{path}' {shown}"
+
+
+def _set(stack: Stack, *options: str) -> Sequence[str]:
+    return ("config", "set", "--stack", stack.name, *options, "--path")
 
 
 def _at(config: Mapping[str, Any], path: str) -> Any:
-    section, *keys = path.split(".")
-    value = config.get(f"arquitectura:{section}")
+    section, *keys = re.findall(r"[^.\[\]]+", path)
+    value: Any = config.get(f"arquitectura:{section}")
     for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
+        try:
+            value = value[int(key) if isinstance(value, list) else key]
+        except (TypeError, LookupError):
+            return None
     return value

@@ -46,8 +46,12 @@ class Stack:
             )
         return environment
 
-    def read(self, *arguments: str) -> str:
+    def read(self, *arguments: str, secret: str | None = None) -> str:
         """Runs the CLI and returns what it prints.
+
+        Args:
+            arguments: its arguments.
+            secret: what it reads from its standard input, where nobody else sees it.
 
         Raises:
             StackError: it failed.
@@ -56,6 +60,7 @@ class Stack:
             ["pulumi", "--non-interactive", *arguments],
             cwd=REPOSITORY,
             env=self.environment(),
+            input=secret,
             capture_output=True,
             text=True,
             check=False,
@@ -108,6 +113,7 @@ class Stack:
         return outputs
 
     def config(self) -> Mapping[str, Any]:
-        """The decoded objects of the stack's config by key, without secrets."""
-        values = json.loads(self.read("config", "--json", "--stack", self.name))
+        """The decoded objects of the stack's config by key, secrets among them."""
+        # Without them the CLI hides every object that holds one.
+        values = json.loads(self.read("config", "--json", "--show-secrets", "--stack", self.name))
         return {key: value.get("objectValue", value.get("value")) for key, value in values.items()}

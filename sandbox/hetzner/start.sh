@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts the Hetzner API of the sandbox, unless it answers already, and the registry that its servers
-# get their images from. Prints the API's endpoint, the file that holds its token and the registry's
-# address.  Usage: start.sh [OPTION...], the options of `python -m cloud --help`.
+# get their images from. Prints the API's endpoint, the files that hold its token and a key to log in
+# with, this machine's address as the servers see it, and the registry's.
+# Usage: start.sh [OPTION...], the options of `python -m cloud --help`.
 #
 # Servers outlive the API; what it knows of them is in the state folder. An API with a state folder
 # of its own (HETZNER_SANDBOX_STATE) comes without the registry, which is on the first one's network.
@@ -61,9 +62,12 @@ flock --timeout 600 9 || {
 }
 install_packages
 answers || start_api "$@"
-echo "endpoint http://127.0.0.1:$port/v1"
-echo "token in $state/token"
+echo "endpoint: http://127.0.0.1:$port/v1"
+echo "token: $state/token"
 if [ -z "${HETZNER_SANDBOX_STATE:-}" ]; then
+    [ -e "$state/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C sandbox -f "$state/id_ed25519"
+    echo "key: $state/id_ed25519"
+    docker network inspect --format 'gateway: {{(index .IPAM.Config 0).Gateway}}' hetzner-public
     mapfile -t images < <(grep -o 'arquitectura-sandbox/[^"]*' "$here/../settings.json")
     "$here/registry/start.sh" "${images[@]}"
 fi

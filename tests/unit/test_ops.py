@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ops import sandbox
 from ops.down import refuse_protected, without_content
-from ops.sandbox import configure
+from ops.sandbox import configure, sandbox_settings
 from ops.stack import Stack, StackError
 from ops.up import summary
 
@@ -82,7 +83,11 @@ def test_an_empty_passphrase_does_not_do_for_prod(
 
 
 def test_the_sandbox_writes_only_what_differs(cli: Cli) -> None:
-    images = {"citus": "arquitectura-sandbox/citus:13", "busybox": "arquitectura-sandbox/busybox:1"}
+    images = {
+        path.removeprefix("images."): value
+        for path, value in sandbox_settings().items()
+        if path != "images.minio"
+    }
     config = {"arquitectura:images": {"value": "", "objectValue": images}}
     cli(f"case \"$*\" in *--json*) echo '{json.dumps(config)}';; esac")
     (command,) = configure(Stack("dev"))
@@ -90,6 +95,43 @@ def test_the_sandbox_writes_only_what_differs(cli: Cli) -> None:
         "pulumi config set --stack dev --path 'arquitectura:images.minio' "
         "arquitectura-sandbox/minio:seaweedfs"
     )
+
+
+def test_a_stack_on_servers_gets_those_of_the_sandbox(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("t" * 64)
+    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAA sandbox\n")
+    cloud = {
+        "endpoint": "http://127.0.0.1:8450/v1",
+        "registry": "172.31.203.2:5000",
+        "gateway": "172.31.203.1",
+        "token": f"{tmp_path}/token",
+        "key": f"{tmp_path}/id",
+    }
+    monkeypatch.setattr(sandbox, "start_cloud", lambda: cloud)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    hosts = {"provider": "hetzner", "admin_cidrs": ["172.31.203.1/32"], "registry": "elsewhere"}
+    config = {"arquitectura:hosts": {"value": "", "objectValue": hosts}}
+    log = cli(
+        f"case \"$*\" in *--json*) echo '{json.dumps(config)}';;"
+        f" *--secret*) cat >{tmp_path}/in;; esac"
+    )
+    commands = list(configure(Stack("prod")))
+    set_hosts = [command for command in commands if "hosts" in command]
+    assert set_hosts == [
+        "pulumi config set --stack prod --secret --path 'arquitectura:hosts.token' "
+        f"<{tmp_path}/token",
+        "pulumi config set --stack prod --path 'arquitectura:hosts.endpoint' "
+        "http://127.0.0.1:8450/v1",
+        "pulumi config set --stack prod --path 'arquitectura:hosts.registry' 172.31.203.2:5000",
+        "pulumi config set --stack prod --path 'arquitectura:hosts.ssh_keys[0]' "
+        "'ssh-ed25519 AAAA sandbox'",
+        "pulumi config set --stack prod --path 'arquitectura:hosts.ssh_identity_file' "
+        f"{tmp_path}/id",
+    ]
+    assert (tmp_path / "in").read_text() == "t" * 64
+    assert "ttt" not in log.read_text()
 
 
 def test_the_summary_says_where_everything_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,3 +157,10 @@ def test_down_forgets_what_lives_inside_the_services() -> None:
     (kept,) = without_content([volume, database, member])
     assert kept["urn"] == "v"
     assert kept["dependencies"] == []
+
+
+def test_down_forgets_what_goes_with_its_servers() -> None:
+    server = {"urn": "s", "type": "hcloud:index/server:Server"}
+    container = {"urn": "c", "type": "docker:index/container:Container"}
+    assert [kept["urn"] for kept in without_content([server, container])] == ["s"]
+    assert without_content([container]) == [container]

@@ -36,4 +36,4 @@ if [ "$(cat "$pushed" 2>/dev/null)" != "$wanted" ]; then
     "$target/venv/bin/python" "$here/push.py" "$LOCAL" "$@"
     echo "$wanted" >"$pushed"
 fi
-echo "registry $ADDRESS:$PORT"
+echo "registry: $ADDRESS:$PORT"
