@@ -138,7 +138,11 @@ class DockerBackend:
         """Removes the container and what its Docker engine kept."""
         try:
             self._server(server_id).remove(force=True, v=True)
-            self._docker.volumes.get(self._disk_name(server_id)).remove()
+            disk = self._docker.volumes.get(self._disk_name(server_id))
+            # A mount point that the server has made immutable goes with its disk.
+            if (mount_point := Path(disk.attrs["Mountpoint"], "volumes")).exists():
+                _run("chattr", "-i", str(mount_point))
+            disk.remove()
         except NotFound:
             pass  # a server whose creation failed, or a second try
 
