@@ -191,6 +191,7 @@ def static_configuration(tcp: Sequence[TcpRoute], acme_email: str | None) -> lis
         "--serversTransport.forwardingTimeouts.idleConnTimeout=20s",
         "--ping=true",
         "--log.level=INFO",
+        "--log.noColor=true",
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
         *(_acme(acme_email) if acme_email else []),
