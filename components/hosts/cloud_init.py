@@ -112,6 +112,7 @@ def _files(setup: ServerSetup) -> Iterator[tuple[str, str]]:
     yield "/etc/sysctl.d/60-arquitectura.conf", SYSCTL
     yield "/etc/tmpfiles.d/arquitectura.conf", TMPFILES
     yield "/etc/docker/daemon.json", _daemon_json(setup.registry)
+    yield "/etc/systemd/system/containerd.service.d/arquitectura.conf", CONTAINERD
     yield "/etc/systemd/system/arquitectura-metadata.service", METADATA
     yield "/etc/systemd/system/arquitectura-containers.service", CONTAINERS
     yield STOP_CONTAINERS, STOP_CONTAINERS_SCRIPT
@@ -135,7 +136,6 @@ def _daemon_json(registry: str | None) -> str:
         "bip": "172.29.0.1/24",
         "default-address-pools": [{"base": "172.30.0.0/16", "size": 24}],
         "mtu": MTU,
-        "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 1048576, "Hard": 1048576}},
     }
     if registry and _is_private(registry):
         settings["insecure-registries"] = [registry]
@@ -152,6 +152,7 @@ def _is_private(registry: str) -> bool:
 def _volume_units(device: str) -> Mapping[str, str]:
     """The mount, and what makes Docker and the containers depend on it, by file."""
     mount = _escape(VOLUMES) + ".mount"
+    bound = f"[Unit]\nRequiresMountsFor={VOLUMES}\nBindsTo={mount}\n"
     return {
         mount: f"""\
 [Unit]
@@ -170,21 +171,15 @@ TimeoutSec=10min
 # However late it is attached.
 JobRunningTimeoutSec=infinity
 """,
+        "docker.socket.d/arquitectura.conf": bound,
         "docker.service.d/arquitectura.conf": f"""\
-[Unit]
-RequiresMountsFor={VOLUMES}
-BindsTo={mount}
-
+{bound}
 [Service]
 # Docker would take it for a volume.
 ExecStartPre=-/usr/bin/rmdir {VOLUMES}/lost+found
 """,
-        "arquitectura-containers.service.d/arquitectura.conf": f"""\
-[Unit]
-# They end before it is unmounted.
-BindsTo={mount}
-After={mount}
-""",
+        # They end before it is unmounted.
+        "arquitectura-containers.service.d/arquitectura.conf": bound,
     }
 
 
@@ -240,6 +235,13 @@ TMPFILES = """\
 # Huge pages on demand cost PostgreSQL pauses and memory.
 w /sys/kernel/mm/transparent_hugepage/enabled - - - - never
 w /sys/kernel/mm/transparent_hugepage/defrag - - - - never
+"""
+
+CONTAINERD = """\
+[Service]
+# Open files of each container, which inherits it: Debian's "infinity" is slow for programs that go
+# through all descriptors. As a setting of Docker's it would be an error where a server has less.
+LimitNOFILE=1048576
 """
 
 METADATA = """\
