@@ -36,18 +36,28 @@ command -v pulumi >/dev/null || {
     exit 1
 }
 
-rm -rf "$target"
 mkdir -p "$target"
-if command -v uv >/dev/null; then
-    uv venv --quiet --python '>=3.11' "$target/venv"
-    uv pip install --quiet --python "$target/venv/bin/python" --require-hashes --compile-bytecode \
-        -r "$here/requirements.txt"
-else
-    python3 -m venv "$target/venv"
-    "$target/venv/bin/python" -m pip install --quiet --require-hashes -r "$here/requirements.txt"
+packages=$(sha256sum <"$here/requirements.txt")
+if [ "$(cat "$target/venv/hash" 2>/dev/null)" != "$packages" ]; then
+    rm -rf "$target/venv"
+    if command -v uv >/dev/null; then
+        uv venv --quiet --python '>=3.11' "$target/venv"
+        uv pip install --quiet --python "$target/venv/bin/python" --require-hashes \
+            --compile-bytecode -r "$here/requirements.txt"
+    else
+        python3 -m venv "$target/venv"
+        "$target/venv/bin/python" -m pip install --quiet --require-hashes -r "$here/requirements.txt"
+    fi
+    echo "$packages" >"$target/venv/hash"
 fi
-cp -r "$here/standin" "$target/standin"
-"$target/venv/bin/python" -m compileall -q "$target/standin"
+# Swapped at once: a run of Pulumi may be using what is there.
+rm -rf "$target/new" "$target/old"
+mkdir "$target/new"
+cp -r "$here/standin" "$target/new/standin"
+"$target/venv/bin/python" -m compileall -q "$target/new/standin"
+if [ -e "$target/standin" ]; then mv "$target/standin" "$target/old"; fi
+mv "$target/new/standin" "$target/standin"
+rm -rf "$target/new" "$target/old"
 
 for name in "${names[@]}"; do
     plugin=$target/pulumi-resource-$name

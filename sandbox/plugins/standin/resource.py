@@ -138,6 +138,17 @@ class Resource(ABC, Generic[Client]):
         """Deletes it; a resource that is gone already is fine."""
 
 
+class Overwritten(Resource[Client]):
+    """A resource whose creation overwrites what is there: an update does the same."""
+
+    @override
+    def update(
+        self, client: Client, resource_id: str, old: Properties, new: Properties
+    ) -> Properties:
+        """The same as a create."""
+        return self.create(client, new)[1]
+
+
 class Immutable(Resource[Client]):
     """A resource that every change replaces."""
 

@@ -45,6 +45,7 @@ _CAPABILITIES = [
     "DAC_READ_SEARCH",
     "SYS_BOOT",
 ]
+_SYS_RESOURCE: Final = 24  # linux/capability.h
 
 # Signals to systemd (SIGRTMIN is 34), and the exit code of an init whose system starts again.
 _SIGNAL_POWER_OFF: Final = 34 + 4
@@ -108,7 +109,7 @@ class DockerBackend:
         api = self._docker.api
         host = api.create_host_config(
             network_mode=self._public,
-            cap_add=_CAPABILITIES,
+            cap_add=_capabilities(),
             security_opt=["seccomp=unconfined", "apparmor=unconfined"],
             device_cgroup_rules=["a *:* rwm"],
             cgroupns="private",
@@ -356,6 +357,14 @@ class DockerBackend:
 
     def _disk_name(self, server_id: int) -> str:
         return f"{self._name}-disk-{server_id}"
+
+
+def _capabilities() -> Sequence[str]:
+    """What a server may do; SYS_RESOURCE, which resize2fs needs, where this machine has it."""
+    status = Path("/proc/self/status").read_text()
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("CapBnd:"))
+    has_resource = int(mask, 16) >> _SYS_RESOURCE & 1
+    return [*_CAPABILITIES, *(["SYS_RESOURCE"] if has_resource else [])]
 
 
 def _shadowed(network: IPv4Network) -> str | None:

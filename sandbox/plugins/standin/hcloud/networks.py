@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from standin.hcloud.client import Cloud
 from standin.hcloud.entity import LABELS, NAME, NOT_TRUE, PROTECTION, Entity, common, given
-from standin.resource import Immutable, Property, Resource, StandInError
+from standin.resource import Immutable, Overwritten, Property, StandInError
 from standin.values import Properties
 
 _RANGE = Property(kind=str, required=True, replace=True)
@@ -219,7 +219,7 @@ def attach(client: Cloud, server: int | str, wanted: Properties) -> int:
     return int(body["network"])
 
 
-class Rdns(Resource[Cloud]):
+class Rdns(Overwritten[Cloud]):
     """The name of a server's public address in reverse DNS. Its id is `s-SERVER-ADDRESS`."""
 
     type = "Rdns"
@@ -253,13 +253,6 @@ class Rdns(Resource[Cloud]):
                     "dnsPtr": name["dns_ptr"],
                 }
         return None
-
-    @override
-    def update(
-        self, client: Cloud, resource_id: str, old: Properties, new: Properties
-    ) -> Properties:
-        """Another name."""
-        return self.create(client, new)[1]
 
     @override
     def delete(self, client: Cloud, resource_id: str, state: Properties) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from standin.minio.server import Server, doing, unless_gone
-from standin.resource import Property, Resource, StandInError, json_document
+from standin.resource import Overwritten, Property, Resource, StandInError, json_document
 from standin.values import UNKNOWN, Properties
 
 _BUCKET = Property(kind=str, required=True, replace=True)
@@ -119,7 +119,7 @@ def _empty(client: Server, bucket: str) -> None:
             )
 
 
-class S3BucketVersioning(Resource[Server]):
+class S3BucketVersioning(Overwritten[Server]):
     """Whether a bucket keeps old versions."""
 
     type = "S3BucketVersioning"
@@ -165,17 +165,6 @@ class S3BucketVersioning(Resource[Server]):
         return None
 
     @override
-    def update(
-        self,
-        client: Server,
-        resource_id: str,
-        old: Properties,
-        new: Properties,
-    ) -> Properties:
-        """The same as a create."""
-        return self.create(client, new)[1]
-
-    @override
     def delete(self, client: Server, resource_id: str, state: Properties) -> None:
         """Suspends it: S3 cannot take it back."""
         with (
@@ -187,7 +176,7 @@ class S3BucketVersioning(Resource[Server]):
             )
 
 
-class S3BucketPolicy(Resource[Server]):
+class S3BucketPolicy(Overwritten[Server]):
     """A bucket's policy."""
 
     type = "S3BucketPolicy"
@@ -217,17 +206,6 @@ class S3BucketPolicy(Resource[Server]):
         return None
 
     @override
-    def update(
-        self,
-        client: Server,
-        resource_id: str,
-        old: Properties,
-        new: Properties,
-    ) -> Properties:
-        """The same as a create."""
-        return self.create(client, new)[1]
-
-    @override
     def delete(self, client: Server, resource_id: str, state: Properties) -> None:
         """DeleteBucketPolicy."""
         with doing(f"error deleting bucket policy: {resource_id}"), unless_gone("NoSuchBucket"):
@@ -237,7 +215,7 @@ class S3BucketPolicy(Resource[Server]):
 _RULE = {"id", "expiration", "filter", "noncurrentVersionExpirationDays", "status", "tags"}
 
 
-class IlmPolicy(Resource[Server]):
+class IlmPolicy(Overwritten[Server]):
     """A bucket's whole lifecycle."""
 
     type = "IlmPolicy"
@@ -289,17 +267,6 @@ class IlmPolicy(Resource[Server]):
                 rules = known
             return {"bucket": resource_id, "rules": rules}
         return None
-
-    @override
-    def update(
-        self,
-        client: Server,
-        resource_id: str,
-        old: Properties,
-        new: Properties,
-    ) -> Properties:
-        """The same as a create."""
-        return self.create(client, new)[1]
 
     @override
     def delete(self, client: Server, resource_id: str, state: Properties) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from standin.minio.server import Server, doing, unless_gone
-from standin.resource import Immutable, Property, Resource, StandInError, json_document
+from standin.resource import Immutable, Overwritten, Property, Resource, StandInError, json_document
 from standin.values import UNKNOWN, Properties
 
 _GONE = "NoSuchEntity"
@@ -223,7 +223,7 @@ def _text(document: Any, known: Any) -> str:
     return str(known) if json_document(text) == json_document(known) else text
 
 
-class IamPolicy(Resource[Server]):
+class IamPolicy(Overwritten[Server]):
     """A named policy."""
 
     type = "IamPolicy"
@@ -248,18 +248,6 @@ class IamPolicy(Resource[Server]):
             document = version["PolicyVersion"]["Document"]
             return {"name": resource_id, "policy": _text(document, state.get("policy"))}
         return None
-
-    @override
-    def update(
-        self,
-        client: Server,
-        resource_id: str,
-        old: Properties,
-        new: Properties,
-    ) -> Properties:
-        """CreatePolicy overwrites."""
-        self.create(client, new)
-        return new
 
     @override
     def delete(self, client: Server, resource_id: str, state: Properties) -> None:

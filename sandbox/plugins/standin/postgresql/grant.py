@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from typing_extensions import override
 
 from standin.postgresql.server import Server, doing
-from standin.resource import Property, Resource
+from standin.resource import Overwritten, Property
 from standin.values import UNKNOWN, Properties
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _LISTS: Final = {
 }
 
 
-class Grant(Resource[Server]):
+class Grant(Overwritten[Server]):
     """The privileges of one role on objects of one type."""
 
     type = "Grant"
@@ -97,17 +97,6 @@ class Grant(Resource[Server]):
         if state["privileges"] == ["ALL"] and set(held) >= _PRIVILEGES[kind]:
             return state
         return {**state, "privileges": held}
-
-    @override
-    def update(
-        self,
-        client: Server,
-        resource_id: str,
-        old: Properties,
-        new: Properties,
-    ) -> Properties:
-        """The same as a create."""
-        return self.create(client, new)[1]
 
     @override
     def delete(self, client: Server, resource_id: str, state: Properties) -> None:
