@@ -64,11 +64,13 @@ def _path(location: Iterable[int | str]) -> str:
 
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     value, context = detail["input"], detail.get("ctx", {})
-    if detail["loc"][-1] in SECRETS and detail["type"] != "missing":
+    if detail["loc"][-1] in SECRETS and detail["type"] not in ("missing", "extra_forbidden"):
         return "is not a text"
     match detail["type"]:
         case "greater_than_equal":
             return f"{value} is too small, at least {_plain(context['ge'])}"
+        case "greater_than":
+            return f"{value} is too small, more than {_plain(context['gt'])}"
         case "less_than_equal":
             return f"{value} is too large, at most {_plain(context['le'])}"
         case "int_type" | "int_parsing" | "int_from_float":
@@ -87,8 +89,14 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
             return _missing(detail["loc"], model)
         case "union_tag_invalid":
             valid = context["expected_tags"].replace(PROVIDER_TAG, "")
-            return f"{context['tag'].removeprefix(PROVIDER_TAG)!r} is not one of {valid}"
-        case "model_type" | "model_attributes_type" | "dict_type" | "tuple_type":
+            return f"provider {context['tag'].removeprefix(PROVIDER_TAG)!r} is not one of {valid}"
+        case (
+            "union_tag_not_found"
+            | "model_type"
+            | "model_attributes_type"
+            | "dict_type"
+            | "tuple_type"
+        ):
             if value is None:
                 return "is empty: leave it out, or write {} for all defaults"
             kind = "a list" if detail["type"] == "tuple_type" else "a group of keys"

@@ -36,6 +36,9 @@ MAX_SERVERS = 100
 WIDEST_PREFIX = 8
 """The largest network that may be called someone's own."""
 
+PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""What Hetzner takes for a private network (RFC 1918)."""
+
 DOCKER_RANGES = ("172.29.0.0/24", "172.30.0.0/16")
 """What the servers' Docker engines take for their own networks."""
 
@@ -113,6 +116,13 @@ DomainName = Annotated[
     _rule(
         lambda name: bool(re.fullmatch(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", name)),
         "a domain is written in lower case, such as example.com",
+    ),
+]
+Registry = Annotated[
+    str,
+    _rule(
+        lambda registry: bool(re.fullmatch(r"[A-Za-z0-9.-]+:[0-9]+", registry)),
+        "write host:port, such as registry.example.com:443",
     ),
 ]
 Cidr = Annotated[
@@ -197,7 +207,7 @@ class HetznerHosts(Model):
     dns_zone: DomainName | None = None
     """A zone in the Hetzner project, where the records of `domain` are made. Default: you make
     them."""
-    registry: str | None = None
+    registry: Registry | None = None
     """`host:port` of a registry that has all images; put before each image's name. One with a
     private address is spoken to without TLS."""
     network_cidr: Cidr = "10.0.0.0/16"
@@ -208,9 +218,12 @@ class HetznerHosts(Model):
     """URL of the API."""
 
 
-def _provider(hosts: Any) -> str:
-    given = hosts.get("provider", "docker") if isinstance(hosts, Mapping) else hosts.provider
-    return f"{PROVIDER_TAG}{given}"
+def _provider(hosts: Any) -> str | None:
+    if isinstance(hosts, Mapping):
+        return f"{PROVIDER_TAG}{hosts.get('provider', 'docker')}"
+    return (
+        f"{PROVIDER_TAG}{hosts.provider}" if isinstance(hosts, DockerHosts | HetznerHosts) else None
+    )
 
 
 Hosts = Annotated[
@@ -419,12 +432,12 @@ def _server_problems(hosts: HetznerHosts, settings: Settings) -> Iterator[Proble
             yield Problem(path, f"{count} nodes: a network takes {MAX_SERVERS} servers at most")
     if hosts.domain and not hosts.acme_email:
         yield Problem("hosts.acme_email", "is missing, and Let's Encrypt asks for it")
-    if hosts.dns_zone and not (hosts.domain or "").endswith(hosts.dns_zone):
+    if hosts.dns_zone and not f".{hosts.domain}".endswith(f".{hosts.dns_zone}"):
         yield Problem(
             "hosts.dns_zone", f"{hosts.dns_zone!r} is not the zone of hosts.domain {hosts.domain!r}"
         )
     network = IPv4Network(hosts.network_cidr)
-    if network.prefixlen != 16 or not network.is_private:
+    if network.prefixlen != 16 or not any(map(network.subnet_of, map(IPv4Network, PRIVATE_RANGES))):
         yield Problem("hosts.network_cidr", f"{network} is not a private /16, such as 10.0.0.0/16")
     taken = [(f"the servers' Docker ({cidr})", cidr) for cidr in DOCKER_RANGES]
     for what, cidr in [*taken, *((f"hosts.admin_cidrs ({c})", c) for c in hosts.admin_cidrs)]:
