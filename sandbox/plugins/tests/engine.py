@@ -21,11 +21,12 @@ class RefusedError(Exception):
 class Plugin:
     """A plugin's process, and a configured provider in it."""
 
-    def __init__(self, name: str, **config: Any) -> None:
+    def __init__(self, name: str, folder: Path | None = None, **config: Any) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"standin.{name}", "1.2.3"],
             stdout=subprocess.PIPE,
             text=True,
+            cwd=folder,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
         assert self.process.stdout
