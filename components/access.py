@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pulumi
 
+HTTPS_PORT = 443
+
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
@@ -29,8 +31,11 @@ class Access:
 
     @property
     def server(self) -> pulumi.Output[str]:
-        """`host:port`, as Pulumi dials it."""
-        return pulumi.Output.concat(self.host, f":{self.port}")
+        """`host:port` as Pulumi dials it, without the port where TLS has it anyway.
+
+        MinIO's client in Go takes `192.0.2.1:443` for an IPv6 address.
+        """
+        return pulumi.Output.concat(self.host, "" if self._is_https else f":{self.port}")
 
     @property
     def endpoint(self) -> pulumi.Output[str]:
@@ -40,6 +45,8 @@ class Access:
     @property
     def url(self) -> pulumi.Output[str]:
         """The address for a web client."""
-        if (self.tls, self.port) == (True, 443):
-            return pulumi.Output.concat("https://", self.host)
         return pulumi.Output.concat("https://" if self.tls else "http://", self.server)
+
+    @property
+    def _is_https(self) -> bool:
+        return self.tls and self.port == HTTPS_PORT

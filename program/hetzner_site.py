@@ -5,7 +5,7 @@ from pathlib import Path
 import pulumi
 import pulumi_hcloud as hcloud
 
-from components.access import Access
+from components.access import HTTPS_PORT, Access
 from components.authority import CertificateAuthority
 from components.edge.edge import Certificate, Edge, EdgeArgs, HttpRoute, TcpRoute
 from components.hosts.hetzner import (
@@ -18,7 +18,7 @@ from components.hosts.placement import PlacementArgs
 from components.hosts.server_size import found_as
 from components.hosts.ssh import ssh_config_entry
 from components.minio.cluster import LIVE_PATH
-from config.cost import Cost, cost_report, monthly_cost
+from config.cost import Cost, cost_report, monthly_cost, present_cost
 from config.offer import Offer, offer_problems, offer_warnings
 from config.plan import (
     CONSOLE_PORT,
@@ -36,7 +36,6 @@ from program.hetzner_api import HetznerApiError, read_offer, read_prices, unreac
 from program.site import Site
 
 HTTP_PORT = 80
-HTTPS_PORT = 443
 
 
 def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
@@ -63,7 +62,8 @@ def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
     for warning in offer_warnings(plan, offer):
         pulumi.log.warn(warning)
     cost = monthly_cost(hetzner.servers, hetzner.location, prices)
-    pulumi.log.info(cost_report(cost, hetzner.budget_eur))
+    now = present_cost(offer.servers, hetzner.location, prices) if offer.servers else None
+    pulumi.log.info(cost_report(cost, hetzner.budget_eur, now))
 
     cloud = HetznerCloud("hetzner", _cloud_args(plan, hetzner, offer, token))
     servers: dict[str, HetznerServer] = {}
