@@ -6,6 +6,7 @@ Names and addresses never change once given out: MinIO's arguments and `pg_dist_
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from itertools import islice
 
 from config.settings import (
     CitusNodeSettings,
@@ -296,7 +297,8 @@ class _Servers:
     @property
     def subnet(self) -> IPv4Network:
         """The second /24 of the network."""
-        return list(IPv4Network(self.hosts.network_cidr).subnets(new_prefix=24))[1]
+        _first, second = islice(IPv4Network(self.hosts.network_cidr).subnets(new_prefix=24), 2)
+        return second
 
     def ip(self, server: int) -> str:
         """The private address of a server: 0 is `main`, n is `data-n`."""

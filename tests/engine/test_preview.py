@@ -1,14 +1,12 @@
 """What the real engine would make of the configs, on an empty state."""
 
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
-import yaml
 
 from ops.sandbox import sandbox_settings
-from ops.stack import REPOSITORY
+from tests.committed import committed, git
 from tests.stack import LiveStack
 
 Make = Callable[..., LiveStack]
@@ -30,21 +28,6 @@ DEV = {
     "pulumi-python:dynamic:PoolLayout": 1,
     "random:index/randomPassword:RandomPassword": 3,
 }
-
-
-def git(*arguments: str) -> str:
-    """What is committed, whatever `make up` has written into the files since."""
-    return subprocess.check_output(["git", *arguments], cwd=REPOSITORY, text=True)
-
-
-def committed(name: str) -> dict[str, object]:
-    """The sections of a committed stack's config."""
-    text = git("show", f"HEAD:Pulumi.{name}.yaml")
-    return {
-        key.removeprefix("arquitectura:"): value
-        for key, value in yaml.safe_load(text)["config"].items()
-        if key.startswith("arquitectura:")
-    }
 
 
 def previewed(stack: LiveStack) -> Counter[str]:

@@ -10,12 +10,17 @@ from typing import Any
 import pulumi
 import pytest
 from google.protobuf.json_format import MessageToDict
+from hypothesis import settings as hypothesis_settings
 from pulumi.runtime import mocks, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_in_stack
 
 from components.hosts.engine import Engine
 from ops.stack import REPOSITORY
+
+# How long an example takes depends on what else the machine does.
+hypothesis_settings.register_profile("any machine", deadline=None)
+hypothesis_settings.load_profile("any machine")
 
 LAPTOP = Engine(endpoint="unix:///docker.sock", architecture="amd64", cpus=8, memory_mb=16384)
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
