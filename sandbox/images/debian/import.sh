@@ -27,9 +27,9 @@ if grep -qx 'VERSION_CODENAME=bookworm' /etc/os-release; then
     done
 fi
 apt-config dump | grep '^Acquire::' >"$rootfs/etc/apt/apt.conf.d/90host"
-printf '%s\n' 'path-exclude=/usr/share/doc/*' 'path-exclude=/usr/share/man/*' \
-    'path-exclude=/usr/share/info/*' >"$rootfs/etc/dpkg/dpkg.cfg.d/no-documentation"
+# Every server of the sandbox pulls its images: what nobody reads is left out.
+printf 'path-exclude=/usr/share/%s/*\n' doc info locale man >"$rootfs/etc/dpkg/dpkg.cfg.d/small"
 rm -rf "$rootfs"/var/cache/apt/archives/*.deb "$rootfs"/var/lib/apt/lists/* \
-    "$rootfs"/usr/share/{doc,man,info}/* "$rootfs"/var/log/*.log
+    "$rootfs"/usr/share/{doc,info,locale,man}/* "$rootfs"/var/log/*.log
 
 tar -C "$rootfs" -c . | docker import --change "LABEL $label" --change 'CMD ["bash"]' - "$image"
