@@ -34,10 +34,6 @@ install_packages() {
 }
 
 start_api() { # OPTION...
-    case " $* " in
-    *' memory '*) ;;
-    *) "$here/image/build.sh" ;;
-    esac
     PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1 setsid "$target/venv/bin/python" -m cloud \
         --port "$port" --state "$state" "$@" >"$log" 2>&1 </dev/null 9>&- &
     local server=$! deadline=$((SECONDS + 30))
@@ -61,6 +57,10 @@ flock --timeout 600 9 || {
     exit 1
 }
 install_packages
+case " $* " in
+*' memory '*) ;;
+*) "$here/image/build.sh" >/dev/null ;;
+esac
 answers || start_api "$@"
 echo "endpoint: http://127.0.0.1:$port/v1"
 echo "token: $state/token"
