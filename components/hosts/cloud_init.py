@@ -171,7 +171,13 @@ TimeoutSec=10min
 # However late it is attached.
 JobRunningTimeoutSec=infinity
 """,
-        "docker.socket.d/arquitectura.conf": bound,
+        "docker.socket.d/arquitectura.conf": f"""\
+{bound}
+# Were it ever enabled again, sshd would wait for sockets.target, and that for the volume.
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=shutdown.target
+""",
         "docker.service.d/arquitectura.conf": f"""\
 {bound}
 [Service]

@@ -21,6 +21,11 @@ UNREACHABLE_AFTER = 110
 INTERVAL = 1
 """Seconds between two looks."""
 
+LOG_UNITS = tuple(
+    f"--unit={unit}"
+    for unit in ("cloud-*", "docker*", "containerd*", "arquitectura-*", "*.mount", "networking*")
+)
+
 SSH_FAILED = 255
 NO_SUCH_COMMAND = 127
 
@@ -42,7 +47,7 @@ class ServerReadyArgs:
         private_ip: its address in the private network.
         volume_size: what its volume must have, in GB; the file system grows to it. None: it has no
             volume.
-        timeout: seconds to wait at most, once it answers.
+        timeout: seconds to wait at most.
     """
 
     name: str
@@ -162,11 +167,11 @@ class _Server:
 
     def log(self) -> str:
         """The end of its log, or the command that shows it."""
-        command = ["journalctl", "--boot", "--no-pager", "--lines", str(LOG_LINES)]
+        command = ["journalctl", "--boot", "--no-pager", "--lines", str(LOG_LINES), *LOG_UNITS]
         asked = self._run(command)
         return asked.stdout.strip() or (
             f"it could not be had ({_last_line(asked.stderr)}). To see it: "
-            f"{shlex.join([*self._ssh, *command])}"
+            f"{shlex.join([*self._ssh, shlex.join(command)])}"
         )
 
     def _check_refusal(self, error: str) -> None:
@@ -195,7 +200,7 @@ class _Server:
     def _run(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
         try:
             return subprocess.run(
-                [*self._ssh, *command],
+                [*self._ssh, shlex.join(command)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

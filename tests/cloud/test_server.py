@@ -90,8 +90,10 @@ class Cloud:
             action.wait_until_finished()
         server = made.server
         server.reload()
+        assert server.public_net and server.public_net.ipv4
+        address = server.public_net.ipv4.ip
         try:
-            yield Machine(self, name, server, server.public_net.ipv4.ip, private_ip, public, volume)
+            yield Machine(self, name, server, address, private_ip, public, volume)
         finally:
             server.delete().wait_until_finished()
 
@@ -339,6 +341,22 @@ def test_a_reboot_with_the_volume_in_place(machine: Machine) -> None:
     ServerReadyProvider().create(machine.inputs())
     wait(lambda: machine.output("docker inspect -f '{{.State.Running}}' busy") == "true")
     assert machine.output(f"tail -n 2 {VOLUMES}/data/_data/log") == "ended\nstarted"
+
+
+def test_even_an_enabled_docker_waits(machine: Machine) -> None:
+    """As it is for a moment in the first boot, when Docker was installed and not yet set up."""
+    assert machine.volume
+    machine.output("systemctl enable docker.service docker.socket")
+    machine.server.shutdown().wait_until_finished()
+    wait(lambda: machine.status() == "off")
+    machine.volume.detach().wait_until_finished()
+    machine.server.power_on().wait_until_finished()
+    wait(lambda: machine.run("true").returncode == 0)  # the login is there all the same
+    wait(lambda: "docker-volumes.mount" in machine.run("systemctl list-jobs").stdout)
+    machine.assert_docker_waits()
+    machine.attach()
+    ServerReadyProvider().create(machine.inputs())
+    machine.output("systemctl disable docker.service docker.socket")
 
 
 def test_docker_ends_when_its_volume_goes(machine: Machine) -> None:
