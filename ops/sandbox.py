@@ -1,6 +1,7 @@
 """What differs in a stack's config where the sandbox stands in for images and servers."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,8 @@ from ops.stack import REPOSITORY, Stack, StackError
 
 SETTINGS_FILE = REPOSITORY / "sandbox" / "settings.json"
 """Config values by their path below `arquitectura:`."""
+
+CPU_LIMITS = ("minio.cpus", "citus.coordinator.cpus", "citus.worker.cpus")
 
 START_CLOUD = REPOSITORY / "sandbox" / "hetzner" / "start.sh"
 
@@ -48,6 +51,12 @@ def cloud_settings(cloud: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
+def cpu_settings(config: Mapping[str, Any]) -> Mapping[str, str]:
+    """Limits that Docker takes on a server that has no more cores than this machine."""
+    cores = os.cpu_count() or 1
+    return {path: str(cores) for path in CPU_LIMITS if (_at(config, path) or 0) > cores}
+
+
 def configure(stack: Stack) -> Iterator[str]:
     """Writes the sandbox's settings where they are missing; yields the commands it ran.
 
@@ -58,7 +67,7 @@ def configure(stack: Stack) -> Iterator[str]:
     settings = dict(sandbox_settings())
     if _at(config, "hosts.provider") == "hetzner":
         cloud = start_cloud()
-        settings |= cloud_settings(cloud)
+        settings |= {**cloud_settings(cloud), **cpu_settings(config)}
         token = Path(cloud["token"]).read_text().strip()
         if _at(config, "hosts.token") != token:
             set_secret = _set(stack, "--secret")

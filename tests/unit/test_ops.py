@@ -112,14 +112,18 @@ def test_a_stack_on_servers_gets_those_of_the_sandbox(
     monkeypatch.setattr(sandbox, "start_cloud", lambda: cloud)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
     hosts = {"provider": "hetzner", "admin_cidrs": ["172.31.203.1/32"], "registry": "elsewhere"}
-    config = {"arquitectura:hosts": {"value": "", "objectValue": hosts}}
+    citus = {"worker": {"cpus": 4}, "coordinator": {"cpus": 2}}
+    config = {
+        "arquitectura:hosts": {"value": "", "objectValue": hosts},
+        "arquitectura:citus": {"value": "", "objectValue": citus},
+    }
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
     log = cli(
         f"case \"$*\" in *--json*) echo '{json.dumps(config)}';;"
         f" *--secret*) cat >{tmp_path}/in;; esac"
     )
     commands = list(configure(Stack("prod")))
-    set_hosts = [command for command in commands if "hosts" in command]
-    assert set_hosts == [
+    assert [command for command in commands if "images" not in command] == [
         "pulumi config set --stack prod --secret --path 'arquitectura:hosts.token' "
         f"<{tmp_path}/token",
         "pulumi config set --stack prod --path 'arquitectura:hosts.endpoint' "
@@ -129,6 +133,7 @@ def test_a_stack_on_servers_gets_those_of_the_sandbox(
         "'ssh-ed25519 AAAA sandbox'",
         "pulumi config set --stack prod --path 'arquitectura:hosts.ssh_identity_file' "
         f"{tmp_path}/id",
+        "pulumi config set --stack prod --path 'arquitectura:citus.worker.cpus' 3",
     ]
     assert (tmp_path / "in").read_text() == "t" * 64
     assert "ttt" not in log.read_text()
