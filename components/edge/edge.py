@@ -161,6 +161,7 @@ def static_configuration(tcp: Sequence[TcpRoute], acme_email: str | None) -> lis
             "transport.respondingTimeouts.readTimeout": "0",
             # A key of S3 may hold anything, and is part of what the client has signed.
             "http.sanitizePath": "false",
+            "http.encodeQuerySemicolons": "true",  # else they become `&`
             **{
                 f"http.encodedCharacters.allowEncoded{character}": "true"
                 for character in ENCODED_CHARACTERS

@@ -27,7 +27,7 @@ from components.hosts.local import LocalHost
 from config.settings import Images
 from ops.sandbox import sandbox_settings
 from ops.up import in_sandbox
-from tests.stack import PASSPHRASE, container_ids, docker, inspect, remove_from_engine
+from tests.stack import IMAGES, PASSPHRASE, container_ids, docker, inspect, remove_from_engine
 
 STACK = "test-edge"
 ADDRESS = "127.21.3.4"
@@ -76,7 +76,8 @@ until_served = retry(
 
 def image(service: str) -> str:
     settings = sandbox_settings() if in_sandbox() else {}
-    return settings.get(f"images.{service}", str(getattr(Images(), service)))
+    default = settings.get(f"images.{service}", str(getattr(Images(), service)))
+    return IMAGES.get(service) or default
 
 
 def echo(name: str) -> str:
@@ -232,8 +233,11 @@ def s3(site: Site) -> Any:
     return client
 
 
+Send = Callable[..., requests.Response]
+
+
 @pytest.fixture(scope="module")
-def presigned(site: Site, s3: Any) -> Callable[..., requests.Response]:
+def presigned(site: Site, s3: Any) -> Send:
     """Sends a presigned request as a browser would."""
 
     def send(method: str, key: str, body: Any = None) -> requests.Response:
@@ -244,7 +248,22 @@ def presigned(site: Site, s3: Any) -> Callable[..., requests.Response]:
     return send
 
 
-Send = Callable[..., requests.Response]
+def connect(ca: str) -> psycopg.Connection[Any]:
+    """Logs in to PostgreSQL, if its certificate is of that CA."""
+    return psycopg.connect(
+        host=ADDRESS, user="postgres", password=PASSWORD, sslmode="verify-full", sslrootcert=ca
+    )
+
+
+@retry(
+    retry=retry_if_exception_type(psycopg.OperationalError),
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.5),
+    reraise=True,
+)
+def connected(site: Site) -> psycopg.Connection[Any]:
+    """A session, as soon as the server takes one."""
+    return connect(str(site.ca))
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -259,6 +278,11 @@ def test_a_path_reaches_the_server_as_it_was_sent(site: Site, path: str) -> None
     said = until_served(lambda: _served(site.get("echo.test", path)))()
     assert f" GET {path} HTTP/1.1" in said
     assert "echo.test" in said.lower().partition("host:")[2]
+
+
+def test_a_semicolon_in_a_query_stays_one(site: Site) -> None:
+    said = until_served(lambda: _served(site.get("echo.test", "/a?b=c;d&e=%3B")))()
+    assert " GET /a?b=c%3Bd&e=%3B HTTP/1.1" in said
 
 
 def _served(answer: tuple[int, str]) -> str:
@@ -317,8 +341,10 @@ def test_an_upload_is_streamed(presigned: Send) -> None:
     assert edge["RestartCount"] == 0
 
 
-def test_an_upload_may_take_longer_than_a_minute(presigned: Send) -> None:
-    assert presigned("PUT", "slow", Generated(11, seconds_each=6.2)).status_code == 200
+def test_uploads_and_sessions_may_last_longer_than_a_minute(site: Site, presigned: Send) -> None:
+    with connected(site) as session:
+        assert presigned("PUT", "slow", Generated(11, seconds_each=6.2)).status_code == 200
+        assert session.execute("select 1").fetchone() == (1,)
 
 
 def test_a_dead_server_leaves_and_comes_back(site: Site) -> None:
@@ -351,26 +377,11 @@ def test_http_leads_to_https(site: Site) -> None:
 
 
 def test_postgresql_shows_its_own_certificate(site: Site) -> None:
-    @retry(
-        retry=retry_if_exception_type(psycopg.OperationalError),
-        stop=stop_after_delay(60),
-        wait=wait_fixed(0.5),
-        reraise=True,
-    )
-    def connect() -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            host=ADDRESS,
-            user="postgres",
-            password=PASSWORD,
-            sslmode="verify-full",
-            sslrootcert=str(site.ca),
-        )
-
-    with connect() as connection:
-        row = connection.execute(
-            "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
-        ).fetchone()
-    assert row == (True,)
+    with connected(site) as session:
+        encrypted = session.execute("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
+        assert encrypted.fetchone() == (True,)
+    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+        connect("system")
 
 
 def test_other_routes_need_no_new_container(site: Site) -> None:
