@@ -3,9 +3,13 @@
 import asyncio
 import json
 import runpy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pulumi
 import pytest
@@ -16,6 +20,8 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_in_stack
 
 from components.hosts.engine import Engine
+from config.cost import Prices
+from config.offer import Offer, ServerType, SshKey
 from ops.stack import REPOSITORY
 
 # How long an example takes depends on what else the machine does.
@@ -23,6 +29,31 @@ hypothesis_settings.register_profile("any machine", deadline=None)
 hypothesis_settings.load_profile("any machine")
 
 LAPTOP = Engine(endpoint="unix:///docker.sock", architecture="amd64", cpus=8, memory_mb=16384)
+TYPES = {"cx33": (4, 8), "cx43": (8, 16), "ccx23": (4, 16)}
+"""Cores, and memory in GB."""
+OFFER = Offer(
+    locations={"fsn1": "eu-central", "ash": "us-east"},
+    server_types=[
+        ServerType(
+            name=name,
+            cores=cores,
+            memory_gb=memory,
+            disk_gb=80,
+            architecture="x86",
+            locations={"fsn1": True},
+            monthly_price={"fsn1": Decimal(memory)},
+        )
+        for name, (cores, memory) in TYPES.items()
+    ],
+    ssh_keys=[SshKey(id=77, name="laptop", public_key="ssh-ed25519 bGFwdG9w", labels={})],
+    servers=[],
+)
+PRICES = Prices(
+    currency="EUR",
+    server={name: {"fsn1": Decimal(memory)} for name, (_, memory) in TYPES.items()},
+    volume_gb_month=Decimal("0.05"),
+    primary_ip_month={"fsn1": Decimal("0.5")},
+)
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
 """Key of a secret in Pulumi's wire format."""
 
@@ -47,8 +78,18 @@ class Registered:
         return any(urn.endswith(f"::{name}") for urn in self.options.dependencies)
 
 
+def number(name: str) -> int:
+    """The id of a resource at Hetzner."""
+    return crc32(name.encode())
+
+
+def public_ip(server: str) -> str:
+    """The address of a server, in 198.18.0.0/15."""
+    return str(IPv4Address("198.18.0.0") + number(server) % 2**17)
+
+
 class Providers(mocks.Mocks):
-    """Answers as the providers would."""
+    """Answers as the providers would: ids and addresses follow from the names."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs: dict[str, Any] = dict(args.inputs)
@@ -60,6 +101,19 @@ class Providers(mocks.Mocks):
                 outputs["imageId"] = f"sha256:{args.inputs['name']}"
             case "minio:index/iamServiceAccount:IamServiceAccount":
                 outputs |= {"accessKey": f"key-of-{args.name}", "secretKey": secret}
+            case "hcloud:index/primaryIp:PrimaryIp":
+                outputs["ipAddress"] = public_ip(args.name.removesuffix("-ip"))
+            case "tls:index/privateKey:PrivateKey":
+                outputs |= {"privateKeyPem": secret, "privateKeyOpenssh": secret}
+                outputs["publicKeyOpenssh"] = f"ssh-ed25519 public-of-{args.name}\n"
+            case "tls:index/certRequest:CertRequest":
+                outputs["certRequestPem"] = f"request-of-{args.name}"
+            case "tls:index/selfSignedCert:SelfSignedCert":
+                outputs["certPem"] = f"certificate-of-{args.name}"
+            case "tls:index/locallySignedCert:LocallySignedCert":
+                outputs["certPem"] = f"certificate-of-{args.name}"
+        if args.typ.startswith("hcloud:"):
+            return str(number(args.name)), outputs
         return f"id-of-{args.name}", outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -121,19 +175,31 @@ class Program:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Program]]:
-    """Runs `__main__.py` with the given sections of the config."""
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Runs `__main__.py` with the given sections of the config, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
 
     def run(
-        *, stack: str = "dev", on: Engine = LAPTOP, taken: list[str] | None = None, **sections: Any
+        *,
+        stack: str = "dev",
+        on: Engine = LAPTOP,
+        taken: Sequence[str] = (),
+        offer: Offer = OFFER,
+        prices: Prices | None = PRICES,
+        silent: Sequence[str] = (),
+        preview: bool = False,
+        **sections: Any,
     ) -> Program:
+        monkeypatch.setattr("program.hetzner_site.read_offer", lambda *_: offer)
+        monkeypatch.setattr("program.hetzner_site.read_prices", lambda *_: prices)
+        monkeypatch.setattr("program.hetzner_site.unreachable", lambda *_, **__: list(silent))
         monkeypatch.setattr("program.local_site.find_engine", lambda: on)
-        monkeypatch.setattr("program.local_site.taken_ports", lambda *_: iter(taken or []))
+        monkeypatch.setattr("program.local_site.taken_ports", lambda *_: iter(taken))
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         monitor = RecordingMonitor()
         mocks.set_mocks(
-            Providers(), project="arquitectura", stack=stack, preview=False, monitor=monitor
+            Providers(), project="arquitectura", stack=stack, preview=preview, monitor=monitor
         )
         # The mocks' own root would take no outputs.
         settings.set_root_resource(None)  # type: ignore[arg-type]
