@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -137,15 +138,15 @@ class DockerBackend:
 
     def delete_server(self, server_id: int) -> None:
         """Removes the container and what its Docker engine kept."""
-        try:
+        # Either may be gone: the creation failed half-way, or this is a second try.
+        with suppress(NotFound):
             self._server(server_id).remove(force=True, v=True)
+        with suppress(NotFound):
             disk = self._docker.volumes.get(self._disk_name(server_id))
             # A mount point that the server has made immutable goes with its disk.
             if (mount_point := Path(disk.attrs["Mountpoint"], "volumes")).exists():
                 _run("chattr", "-i", str(mount_point))
             disk.remove()
-        except NotFound:
-            pass  # a server whose creation failed, or a second try
 
     def start(self, server_id: int) -> None:
         """Starts the container, with its volumes plugged in."""
