@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from hcloud.servers import BoundServer
 
 START = REPOSITORY / "sandbox" / "hetzner" / "start.sh"
-PORTS_OF_A_WORKER = 20
-_ports = count()
 
 
 class HetznerApi:
@@ -55,9 +52,8 @@ class HetznerApi:
 
 @contextmanager
 def hetzner_api(*options: str) -> Iterator[HetznerApi]:
-    """Starts one, with options of `python -m cloud`; each test process has ports of its own."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    port = 21400 + PORTS_OF_A_WORKER * int(worker) + next(_ports) % PORTS_OF_A_WORKER
+    """Starts one, with options of `python -m cloud`, on a port that is free."""
+    port = _free_port()
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)
         # The first start installs what the server needs.
@@ -83,6 +79,11 @@ def hetzner_api(*options: str) -> Iterator[HetznerApi]:
             Retrying(wait=wait_fixed(0.02), stop=stop_after_delay(20), retry=retry_if_result(bool))(
                 _is_open, port
             )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _is_open(port: int) -> bool:

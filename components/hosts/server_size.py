@@ -96,7 +96,7 @@ class ServerSizeProvider(Provider):
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
         wanted = found_as(news["server_type"], RUNNING)
         return DiffResult(
-            changes=any(olds.get(key) != news[key] for key in ("server_id", "server_type"))
+            changes=any(olds.get(key) != news.get(key) for key in ("server_id", "server_type"))
             or news.get("found") not in (None, wanted)
         )
 
