@@ -82,12 +82,12 @@ _RULE = {
 
 
 def _rule(rule: Any) -> Any:
-    """A rule without what is empty, its networks in order."""
+    """A rule without what is empty, its fields and networks in order."""
     if not isinstance(rule, dict):
         return rule
     return {
         name: sorted(value, key=str) if isinstance(value, list) else value
-        for name, value in rule.items()
+        for name, value in sorted(rule.items())
         if value
     }
 
