@@ -42,11 +42,19 @@ class Ports:
 
 @dataclass
 class LiveStack:
-    """A stack in a working directory of its own, through Pulumi's Automation API."""
+    """A stack in a working directory of its own, through Pulumi's Automation API.
+
+    Attributes:
+        ports: its ports on this machine. None: it is on servers.
+        fixed: sections that each of its configs begins with.
+        variables: environment variables of its own.
+    """
 
     name: str
     directory: Path
-    ports: Ports
+    ports: Ports | None
+    fixed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     events: list[auto.EngineEvent] = field(default_factory=list)
     output: str = ""
 
@@ -56,18 +64,26 @@ class LiveStack:
         return {
             "PULUMI_BACKEND_URL": f"file://{self.directory / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            **self.variables,
         }
 
     @property
     def config_file(self) -> Path:
         return self.directory / f"Pulumi.{self.name}.yaml"
 
+    def prepare(self) -> None:
+        """Fills the working directory with the program and a place for the state."""
+        for part in PROGRAM:
+            (self.directory / part).symlink_to(REPOSITORY / part)
+        (self.directory / "state").mkdir()
+
     def configure(self, **sections: Any) -> None:
         """Writes the whole config of the stack: `sections` with the tests' ports and images."""
-        config: dict[str, Any] = {
-            "minio": {"api_port": self.ports.api, "console_port": self.ports.console},
-            "citus": {"port": self.ports.postgres},
-        }
+        config = {name: dict(section) for name, section in self.fixed.items()}
+        if self.ports:
+            ports = {"api_port": self.ports.api, "console_port": self.ports.console}
+            config.setdefault("minio", {}).update(ports)
+            config.setdefault("citus", {})["port"] = self.ports.postgres
         if in_sandbox():
             for path, value in sandbox_settings().items():
                 section, key = path.split(".")
@@ -168,10 +184,8 @@ class LiveStack:
 @contextmanager
 def live_stack(name: str, directory: Path, ports: Ports, **sections: Any) -> Iterator[LiveStack]:
     """A stack that leaves nothing behind on the engine, however the tests end."""
-    for part in PROGRAM:
-        (directory / part).symlink_to(REPOSITORY / part)
-    (directory / "state").mkdir()
     stack = LiveStack(name, directory, ports)
+    stack.prepare()
     stack.configure(**sections)
     try:
         yield stack

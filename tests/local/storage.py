@@ -9,14 +9,20 @@ from botocore.client import Config
 from botocore.exceptions import ClientError
 
 
-def client(credentials: Mapping[str, Any]) -> Any:
-    """An S3 client as an application would make it."""
+def client(credentials: Mapping[str, Any], ca: str | None = None) -> Any:
+    """An S3 client as an application would make it.
+
+    Args:
+        credentials: the project's.
+        ca: file of the certificates that the server's is verified with. None: the system's.
+    """
     return boto3.client(
         "s3",
         endpoint_url=credentials["s3_endpoint"],
         aws_access_key_id=credentials["s3_access_key"],
         aws_secret_access_key=credentials["s3_secret_key"],
         region_name="us-east-1",
+        verify=ca,
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
@@ -32,9 +38,9 @@ def presigned(s3: Any, operation: str, bucket: str, key: str) -> str:
     )
 
 
-def put(url: str, body: bytes) -> int:
+def put(url: str, body: bytes, ca: str | None = None) -> int:
     """Uploads as a browser would; the HTTP status."""
-    return requests.put(url, data=body, timeout=30).status_code
+    return requests.put(url, data=body, timeout=30, verify=ca).status_code
 
 
 def refusal(operation: Any, **arguments: Any) -> str:
