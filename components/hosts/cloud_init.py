@@ -359,7 +359,8 @@ if [ -n "${{VOLUME-}}" ]; then
     if [ -w "$rescan" ]; then echo 1 >"$rescan"; fi
     [ "$(blockdev --getsize64 "$device")" -ge "${{1:-0}}000000000" ] ||
         wait_for "its volume to have $1 GB"
-    error=$(resize2fs "$device" 2>&1) || wait_for "its file system to grow: $(echo $error)"
+    error=$(resize2fs "$device" 2>&1) ||
+        wait_for "its file system to grow: $(echo "$error" | tr '\\n' ' ')"
 fi
 
 timeout 10 docker info >/dev/null 2>&1 || wait_for Docker

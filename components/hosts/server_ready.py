@@ -23,7 +23,7 @@ INTERVAL = 1
 
 LOG_UNITS = tuple(
     f"--unit={unit}"
-    for unit in ("cloud-*", "docker*", "containerd*", "arquitectura-*", "*.mount", "networking*")
+    for unit in ("cloud-*", "docker*", "containerd*", "arquitectura-*", "var-lib-docker-volumes.*")
 )
 
 SSH_FAILED = 255
