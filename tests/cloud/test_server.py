@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from hcloud.ssh_keys import BoundSSHKey
     from hcloud.volumes import BoundVolume
 
+pytestmark = pytest.mark.cloud
+
 START = REPOSITORY / "sandbox" / "hetzner" / "start.sh"
 PORT = 21200
 NAME = "test-server"
