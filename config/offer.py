@@ -12,12 +12,10 @@ from typing import Literal
 
 from config.plan import HetznerPlan, Plan, ServerPlan
 from config.problems import Problem
+from config.settings import AMD64_ONLY
 
 SYSTEM_MEMORY_MB = 512
 """What the system, Docker and the page cache keep of a server's memory, in MiB."""
-
-AMD64_ONLY = ("citusdata/citus",)
-"""Repositories that publish no image for other architectures."""
 
 STACK_LABEL = "stack"
 """Label of everything that belongs to a stack; its value is the stack's name."""

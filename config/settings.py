@@ -33,6 +33,9 @@ MINIO_SET_SIZES = range(2, 17)
 MAX_SERVERS = 100
 """Servers that Hetzner allows on a network."""
 
+AMD64_ONLY = ("citusdata/citus",)
+"""Repositories that publish no image for other architectures."""
+
 WIDEST_PREFIX = 8
 """The largest network that may be called someone's own."""
 

@@ -8,6 +8,7 @@ import pulumi_hcloud as hcloud
 from components.access import HTTPS_PORT, Access
 from components.authority import CertificateAuthority
 from components.edge.edge import Certificate, Edge, EdgeArgs, HttpRoute, TcpRoute
+from components.edge.names import NamesReady, NamesReadyArgs
 from components.hosts.hetzner import (
     HetznerCloud,
     HetznerCloudArgs,
@@ -17,7 +18,7 @@ from components.hosts.hetzner import (
 from components.hosts.placement import PlacementArgs
 from components.hosts.server_size import found_as
 from components.hosts.ssh import ssh_config_entry
-from components.minio.cluster import LIVE_PATH
+from components.minio.cluster import READ_PATH
 from config.cost import Cost, cost_report, monthly_cost, present_cost
 from config.offer import Offer, offer_problems, offer_warnings
 from config.plan import (
@@ -36,6 +37,11 @@ from program.hetzner_api import HetznerApiError, read_offer, read_prices, unreac
 from program.site import Site
 
 HTTP_PORT = 80
+
+SERVICES = ("s3", "console", "db")
+"""Host names below the domain."""
+RECORD_TTL = 300
+"""Seconds that others may keep a DNS record, or that there is none."""
 
 
 def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
@@ -175,7 +181,7 @@ def _entrance(
                     name="s3",
                     hosts=[s3_name] if hosts.domain else [s3_name, main.public_ip],
                     servers=[f"http://{node.address}:{node.port}" for node in plan.minio.nodes],
-                    health_path=LIVE_PATH,
+                    health_path=READ_PATH,
                 ),
                 HttpRoute(
                     name="console",
@@ -198,9 +204,8 @@ def _entrance(
             acme_email=hosts.acme_email if hosts.domain else None,
         ),
         main,
+        pulumi.ResourceOptions(depends_on=_names(hetzner, cloud, main) if hosts.domain else None),
     )
-    records = _records(hetzner, cloud, main) if hosts.dns_zone else []
-    ready = [*edge.ready, *records]
     return Site(
         hosts=servers,
         s3=Access(
@@ -208,7 +213,7 @@ def _entrance(
             port=HTTPS_PORT,
             tls=True,
             ca_file=None if hosts.domain else ca_file,
-            ready=ready,
+            ready=edge.ready,
         ),
         postgres=Access(
             host=main.public_ip,
@@ -216,7 +221,7 @@ def _entrance(
             port=POSTGRES_PORT,
             tls=True,
             ca_file=ca_file,
-            ready=ready,
+            ready=edge.ready,
         ),
         console=pulumi.Output.concat("https://", console_name),
         authority=authority,
@@ -235,25 +240,34 @@ def _entrance(
     )
 
 
-def _records(
-    hetzner: HetznerPlan, cloud: HetznerCloud, main: HetznerServer
-) -> list[pulumi.Resource]:
-    """The addresses of the services' names."""
+def _names(hetzner: HetznerPlan, cloud: HetznerCloud, main: HetznerServer) -> list[pulumi.Resource]:
+    """The services' names below the domain: made in its zone, or else only waited for."""
     hosts = hetzner.hosts
-    below = (hosts.domain or "").removesuffix(hosts.dns_zone or "").rstrip(".")
-    return [
+    domain, zone = hosts.domain or "", hosts.dns_zone
+    records = [
         hcloud.ZoneRrset(
             f"dns-{service}",
-            zone=hosts.dns_zone or "",
-            name=f"{service}.{below}".rstrip("."),
+            zone=zone,
+            name=f"{service}.{domain}".removesuffix(f".{zone}"),
             type="A",
-            ttl=300,
+            ttl=RECORD_TTL,
             records=[hcloud.ZoneRrsetRecordArgs(value=main.public_ip)],
             labels=cloud.labels,
             opts=pulumi.ResourceOptions(parent=main, provider=cloud.provider),
         )
-        for service in ("s3", "console", "db")
+        for service in SERVICES
+        if zone
     ]
+    ready = NamesReady(
+        "names-ready",
+        NamesReadyArgs(
+            names=[f"{service}.{domain}" for service in SERVICES],
+            address=main.public_ip,
+            timeout=RECORD_TTL if records else 10,
+        ),
+        pulumi.ResourceOptions(parent=main, depends_on=records),
+    )
+    return [ready]
 
 
 def _write(file: Path, text: str) -> str:

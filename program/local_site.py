@@ -8,6 +8,7 @@ from components.access import Access
 from components.hosts.engine import Engine, EngineError, find_engine, taken_ports
 from components.hosts.local import LOCALHOST, LocalHost
 from config.plan import LOCAL, Plan
+from config.settings import AMD64_ONLY
 from program.site import Site
 
 
@@ -26,7 +27,9 @@ def local_site(plan: Plan) -> Site:
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise pulumi.RunError(f"this machine cannot take the stack:{lines}")
-    host = LocalHost(LOCAL, engine=engine, stack=plan.stack, prefix=plan.prefix)
+    host = LocalHost(
+        LOCAL, engine=engine, stack=plan.stack, prefix=plan.prefix, amd64_only=AMD64_ONLY
+    )
     for image in filter(host.platform, plan.images.model_dump().values()):
         pulumi.log.warn(f"{image} has no {engine.architecture} version and runs emulated, slowly")
     return Site(

@@ -1,5 +1,7 @@
 """`LocalHost`: the Docker engine of this machine."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_docker as docker
 
@@ -8,14 +10,14 @@ from components.hosts.engine import Engine
 
 LOCALHOST = "127.0.0.1"
 
-AMD64_ONLY = ("citusdata/citus",)
-"""Repositories that publish no image for other architectures."""
-
 
 class LocalHost(DockerHost):
     """This machine's Docker engine as a host. Published ports are bound to 127.0.0.1.
 
     Resources: one `docker.Provider`, and those of a `DockerHost`.
+
+    Args:
+        amd64_only: repositories that publish no image for other architectures.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class LocalHost(DockerHost):
         engine: Engine,
         stack: str,
         prefix: str,
+        amd64_only: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(
@@ -34,6 +37,7 @@ class LocalHost(DockerHost):
             opts,
         )
         self._engine = engine
+        self._amd64_only = amd64_only
         self.use(
             docker.Provider(
                 f"{name}-docker", host=engine.endpoint, opts=pulumi.ResourceOptions(parent=self)
@@ -44,6 +48,6 @@ class LocalHost(DockerHost):
     def platform(self, reference: str) -> str | None:
         """`linux/amd64` for an image that has nothing else, on an engine that is something else."""
         emulated = self._engine.architecture != "amd64" and any(
-            repository in reference for repository in AMD64_ONLY
+            repository in reference for repository in self._amd64_only
         )
         return "linux/amd64" if emulated else None

@@ -18,8 +18,9 @@ from components.minio.ready import MinioReady, MinioReadyArgs
 ROOT_USER = "admin"
 API_PORT = 9000
 CONSOLE_PORT = 9001
-LIVE_PATH = "/minio/health/live"
-"""Answers for the node alone, whether or not it has a quorum."""
+READ_PATH = "/minio/health/cluster/read"
+"""Answers with 200 once the node serves reads: `/minio/health/live` does so while it still refuses
+them (`XMinioServerNotInitialized`)."""
 ROOT_USER_FILE = "/etc/arquitectura/minio-root-user"
 ROOT_PASSWORD_FILE = "/etc/arquitectura/minio-root-password"
 CLIENT_FILE = "/etc/arquitectura/mc-environment"
@@ -239,7 +240,7 @@ class MinioPool(pulumi.ComponentResource):
                             "-fsS",
                             "-o",
                             "/dev/null",
-                            f"http://{itself}:{API_PORT}{LIVE_PATH}",
+                            f"http://{itself}:{API_PORT}{READ_PATH}",
                         ]
                     ),
                 ),

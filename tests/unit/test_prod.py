@@ -191,7 +191,8 @@ def test_a_server(prod: Run) -> None:
 def key_resource() -> str:
     import hashlib
 
-    return f"hetzner-key-{hashlib.sha256(PUBLIC_KEY.encode()).hexdigest()[:8]}"
+    without_comment = " ".join(PUBLIC_KEY.split()[:2])
+    return f"hetzner-key-{hashlib.sha256(without_comment.encode()).hexdigest()[:8]}"
 
 
 def test_what_a_server_was_made_with_changes_it_no_more(prod: Run) -> None:
@@ -707,8 +708,19 @@ def test_records_in_a_zone(prod: Run, zone: str, below: str) -> None:
     for record in records:
         assert (record.inputs["zone"], record.inputs["type"]) == (zone, "A")
         assert record.inputs["records"] == [{"value": public_ip("main")}]
-        # Nothing dials a name before it leads somewhere.
-        assert program.named("minio-ready", "MinioReady").depends_on(record.name)
+        assert program.named("names-ready", "NamesReady").depends_on(record.name)
+    # Let's Encrypt is asked for a name only when it leads here.
+    assert program.named("edge", "Edge").depends_on("names-ready")
+
+
+def test_names_of_another_zone_are_waited_for(prod: Run) -> None:
+    program = prod(DOMAIN)
+    assert not program.of_type("ZoneRrset")
+    waits = program.named("names-ready", "NamesReady").inputs
+    domain = DOMAIN["domain"]
+    assert waits["names"] == [f"s3.{domain}", f"console.{domain}", f"db.{domain}"]
+    assert waits["address"] == public_ip("main")
+    assert program.named("edge", "Edge").depends_on("names-ready")
 
 
 # -- Before anything is made -------------------------------------------------------------------
