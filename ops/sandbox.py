@@ -15,6 +15,9 @@ SETTINGS_FILE = REPOSITORY / "sandbox" / "settings.json"
 
 CPU_LIMITS = ("minio.cpus", "citus.coordinator.cpus", "citus.worker.cpus")
 
+SSH_KEY = "sandbox"
+"""Name of the key in the cloud's project."""
+
 START_CLOUD = REPOSITORY / "sandbox" / "hetzner" / "start.sh"
 
 
@@ -46,7 +49,7 @@ def cloud_settings(cloud: Mapping[str, str]) -> Mapping[str, str]:
         "hosts.endpoint": cloud["endpoint"],
         "hosts.registry": cloud["registry"],
         "hosts.admin_cidrs[0]": f"{cloud['gateway']}/32",
-        "hosts.ssh_keys[0]": Path(f"{cloud['key']}.pub").read_text().strip(),
+        "hosts.ssh_keys[0]": SSH_KEY,
         "hosts.ssh_identity_file": cloud["key"],
     }
 
@@ -77,8 +80,7 @@ def configure(stack: Stack) -> Iterator[str]:
     for path, value in settings.items():
         if _at(config, path) != value:
             stack.read(*set_value, f"arquitectura:{path}", value)
-            shown = f"'{value}'" if " " in value else value
-            yield f"pulumi {' '.join(set_value)} 'arquitectura:{path}' {shown}"
+            yield f"pulumi {' '.join(set_value)} 'arquitectura:{path}' {value}"
 
 
 def _set(stack: Stack, *options: str) -> Sequence[str]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Starts the Hetzner API of the sandbox, unless it answers already, and the registry that its servers
 # get their images from. Prints the API's endpoint, the files that hold its token and a key to log in
-# with, this machine's address as the servers see it, and the registry's.
+# with (`sandbox` in the project), this machine's address as the servers see it, and the registry's.
 # Usage: start.sh [OPTION...], the options of `python -m cloud --help`.
 #
 # Servers outlive the API; what it knows of them is in the state folder. An API with a state folder
@@ -48,6 +48,19 @@ start_api() { # OPTION...
     done
 }
 
+request() { # PATH [CURL-OPTION...]: asks the API; the token is in no argument
+    printf 'Authorization: Bearer %s' "$(cat "$state/token")" |
+        curl -sS --fail-with-body --max-time 10 -H @- "http://127.0.0.1:$port/v1/$1" "${@:2}"
+}
+
+add_key() { # a key to log in with, which all stacks share
+    [ -e "$state/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C sandbox -f "$state/id_ed25519"
+    if ! request 'ssh_keys?name=sandbox' | grep -q '"name":"sandbox"'; then
+        request ssh_keys -o /dev/null -H 'Content-Type: application/json' \
+            -d "{\"name\": \"sandbox\", \"public_key\": \"$(cat "$state/id_ed25519.pub")\"}"
+    fi
+}
+
 mkdir -p "$target"
 mkdir -p -m 700 "$state"
 # Whoever comes second waits, and finds everything done.
@@ -65,7 +78,7 @@ answers || start_api "$@"
 echo "endpoint: http://127.0.0.1:$port/v1"
 echo "token: $state/token"
 if [ -z "${HETZNER_SANDBOX_STATE:-}" ]; then
-    [ -e "$state/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C sandbox -f "$state/id_ed25519"
+    add_key
     echo "key: $state/id_ed25519"
     docker network inspect --format 'gateway: {{(index .IPAM.Config 0).Gateway}}' hetzner-public
     mapfile -t images < <(grep -o 'arquitectura-sandbox/[^"]*' "$here/../settings.json")

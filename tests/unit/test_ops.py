@@ -101,7 +101,6 @@ def test_a_stack_on_servers_gets_those_of_the_sandbox(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "token").write_text("t" * 64)
-    (tmp_path / "id.pub").write_text("ssh-ed25519 AAAA sandbox\n")
     cloud = {
         "endpoint": "http://127.0.0.1:8450/v1",
         "registry": "172.31.203.2:5000",
@@ -129,8 +128,7 @@ def test_a_stack_on_servers_gets_those_of_the_sandbox(
         "pulumi config set --stack prod --path 'arquitectura:hosts.endpoint' "
         "http://127.0.0.1:8450/v1",
         "pulumi config set --stack prod --path 'arquitectura:hosts.registry' 172.31.203.2:5000",
-        "pulumi config set --stack prod --path 'arquitectura:hosts.ssh_keys[0]' "
-        "'ssh-ed25519 AAAA sandbox'",
+        "pulumi config set --stack prod --path 'arquitectura:hosts.ssh_keys[0]' sandbox",
         "pulumi config set --stack prod --path 'arquitectura:hosts.ssh_identity_file' "
         f"{tmp_path}/id",
         "pulumi config set --stack prod --path 'arquitectura:citus.worker.cpus' 3",
