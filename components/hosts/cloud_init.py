@@ -364,4 +364,8 @@ if [ -n "${{VOLUME-}}" ]; then
 fi
 
 timeout 10 docker info >/dev/null 2>&1 || wait_for Docker
+
+# After a resize: the next server is shut down only when the services are back on this one.
+unwell=$(docker ps --filter health=starting --filter health=unhealthy --format '{{{{.Names}}}}')
+[ -z "$unwell" ] || wait_for "$(echo $unwell)"
 """

@@ -64,7 +64,8 @@ class ServerReady(Resource, name="ServerReady"):
     """A gate: it exists once the server can be used.
 
     That is: cloud-init is done, the private address is there, the volume is mounted and its file
-    system as large as it, and Docker answers. What it waits for is printed.
+    system as large as it, Docker answers, and the containers that it may have are healthy. What it
+    waits for is printed.
 
     Raises (when it is created or updated): cloud-init failed, which shows its log; the server's
     host key or the login was refused; it did not answer for two minutes, or was not ready within
