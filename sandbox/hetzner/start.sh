@@ -13,25 +13,8 @@ target=${PULUMI_HOME:-$HOME/.pulumi}/sandbox-hetzner
 state=${HETZNER_SANDBOX_STATE:-$target/state}
 port=${HETZNER_SANDBOX_PORT:-8450}
 log=$state/server.log
-export PATH=$HOME/.local/bin:$PATH
 
 answers() { curl -s -o /dev/null --max-time 2 "http://127.0.0.1:$port/v1/locations"; }
-
-install_packages() {
-    local hash
-    hash=$(sha256sum <"$here/requirements.txt")
-    if [ "$(cat "$target/hash" 2>/dev/null)" = "$hash" ]; then return; fi
-    rm -rf "$target/venv"
-    if command -v uv >/dev/null; then
-        uv venv --quiet --python '>=3.11' "$target/venv"
-        uv pip install --quiet --python "$target/venv/bin/python" --require-hashes \
-            --compile-bytecode -r "$here/requirements.txt"
-    else
-        python3 -m venv "$target/venv"
-        "$target/venv/bin/python" -m pip install --quiet --require-hashes -r "$here/requirements.txt"
-    fi
-    echo "$hash" >"$target/hash"
-}
 
 start_api() { # OPTION...
     PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1 setsid "$target/venv/bin/python" -m cloud \
@@ -69,7 +52,7 @@ flock --timeout 600 9 || {
     echo "another start holds $target/lock for ten minutes" >&2
     exit 1
 }
-install_packages
+"$here/../make-environment.sh" "$target/venv" "$here/requirements.txt"
 case " $* " in
 *' memory '*) ;;
 *) "$here/image/build.sh" >/dev/null ;;

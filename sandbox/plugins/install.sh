@@ -37,19 +37,7 @@ command -v pulumi >/dev/null || {
 }
 
 mkdir -p "$target"
-packages=$(sha256sum <"$here/requirements.txt")
-if [ "$(cat "$target/venv/hash" 2>/dev/null)" != "$packages" ]; then
-    rm -rf "$target/venv"
-    if command -v uv >/dev/null; then
-        uv venv --quiet --python '>=3.11' "$target/venv"
-        uv pip install --quiet --python "$target/venv/bin/python" --require-hashes \
-            --compile-bytecode -r "$here/requirements.txt"
-    else
-        python3 -m venv "$target/venv"
-        "$target/venv/bin/python" -m pip install --quiet --require-hashes -r "$here/requirements.txt"
-    fi
-    echo "$packages" >"$target/venv/hash"
-fi
+"$here/../make-environment.sh" "$target/venv" "$here/requirements.txt"
 # Swapped at once: a run of Pulumi may be using what is there.
 rm -rf "$target/new" "$target/old"
 mkdir "$target/new"
