@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from components.hosts.hetzner_client import (
+    CONNECT_SECONDS,
     HetznerApiError,
     connect,
     errors_as_sentences,
@@ -125,24 +126,24 @@ def _by_location(prices: Any) -> dict[str, Decimal]:
 
 
 def unreachable(
-    servers: Sequence[ExistingServer], timeout: float = 5, starts: Collection[str] = ()
+    servers: Sequence[ExistingServer], patience: float, starts: Collection[str] = ()
 ) -> list[str]:
     """Says which servers cannot be worked with, and what to do about each.
 
     Args:
         servers: those that exist; all are tried at the same time.
-        timeout: seconds to wait for a connection.
+        patience: seconds that one which runs gets to take connections: it may just boot.
         starts: names of those that are started when they are found off.
     """
     tried = [server for server in servers if not (server.status == "off" and server.name in starts)]
     if not tried:
         return []
     with ThreadPoolExecutor(max_workers=len(tried)) as pool:
-        found = pool.map(lambda server: _complaint(server, timeout), tried)
+        found = pool.map(lambda server: _complaint(server, patience), tried)
         return [complaint for complaint in found if complaint]
 
 
-def _complaint(server: ExistingServer, timeout: float) -> str | None:
+def _complaint(server: ExistingServer, patience: float) -> str | None:
     if server.status == "off":
         return f"{server.name} is off: power it on in the Hetzner console, then try again"
     if server.status != "running":
@@ -152,10 +153,24 @@ def _complaint(server: ExistingServer, timeout: float) -> str | None:
         )
     if server.ipv4 is None:
         return f"{server.name} has no public IPv4 address: assign its primary IP to it again"
-    if not takes_connections(server.ipv4, timeout):
+    if not _answers(server.ipv4, patience):
         return (
-            f"{server.name} takes no SSH connection at {server.ipv4} within {timeout:g} s: is this "
-            "machine's address in hosts.admin_cidrs (https://ifconfig.me shows it)? Else look at "
-            "the server's own console in the Hetzner console, and reset it there if it hangs"
+            f"{server.name} takes no SSH connection at {server.ipv4} within {patience:g} s: is "
+            "this machine's address in hosts.admin_cidrs (https://ifconfig.me shows it)? Else look "
+            "at the server's own console in the Hetzner console, and reset it there if it hangs"
         )
     return None
+
+
+def _answers(address: str, patience: float) -> bool:
+    from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+    try:
+        Retrying(
+            wait=wait_fixed(1),
+            stop=stop_after_delay(patience),
+            retry=retry_if_result(lambda answers: not answers),
+        )(takes_connections, address, CONNECT_SECONDS)
+    except RetryError:
+        return False
+    return True

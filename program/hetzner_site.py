@@ -38,6 +38,9 @@ from program.site import Site
 
 HTTP_PORT = 80
 
+BOOT_SECONDS = 60
+"""How long a server that runs may take no SSH connection before it counts as unreachable."""
+
 SERVICES = ("s3", "console", "db")
 """Host names below the domain."""
 RECORD_TTL = 300
@@ -63,7 +66,9 @@ def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
         raise pulumi.RunError(str(error)) from None
     # A preview needs no SSH; an update that cannot reach a server would end half-way.
     planned = [server.full_name for server in hetzner.servers]
-    if not pulumi.runtime.is_dry_run() and (silent := unreachable(offer.servers, starts=planned)):
+    if not pulumi.runtime.is_dry_run() and (
+        silent := unreachable(offer.servers, BOOT_SECONDS, starts=planned)
+    ):
         raise pulumi.RunError("\n  ".join(["nothing was changed:", *silent]))
     for warning in offer_warnings(plan, offer):
         pulumi.log.warn(warning)

@@ -15,6 +15,7 @@ from tests.hetzner import HetznerApi, hetzner_api
 
 NOBODY = "http://127.0.0.1:9/v1"
 TOKEN = "t" * 64
+PATIENCE = 2
 
 
 @pytest.fixture(scope="module")
@@ -175,32 +176,42 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_server_that_answers(listening: None) -> None:
-    assert unreachable([SERVER]) == []
-    assert unreachable([]) == []
+    assert unreachable([SERVER], PATIENCE) == []
+    assert unreachable([], PATIENCE) == []
 
 
 def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hetzner_client, "SSH_PORT", 9)
-    (complaint,) = unreachable([SERVER])
-    assert complaint.startswith("prod-data-1 takes no SSH connection at 127.0.0.1 within 5 s")
+    (complaint,) = unreachable([SERVER], PATIENCE)
+    assert complaint.startswith("prod-data-1 takes no SSH connection at 127.0.0.1 within 2 s")
     assert "hosts.admin_cidrs" in complaint
+
+
+def test_a_server_that_just_boots_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([False, True])
+    monkeypatch.setattr(
+        "program.hetzner_api.takes_connections", lambda _address, _timeout: next(answers)
+    )
+    assert unreachable([SERVER], PATIENCE) == []
 
 
 @pytest.mark.parametrize(
     ("status", "cure"), [("off", "power it on"), ("migrating", "wait until"), ("unknown", "wait")]
 )
 def test_a_server_that_does_not_run(listening: None, status: str, cure: str) -> None:
-    (complaint,) = unreachable([SERVER, replace(SERVER, name="prod-data-2", status=status)])
+    (complaint,) = unreachable(
+        [SERVER, replace(SERVER, name="prod-data-2", status=status)], PATIENCE
+    )
     assert complaint.startswith(f"prod-data-2 is {status}: ")
     assert cure in complaint
 
 
 def test_a_server_that_the_run_starts_anyway(listening: None) -> None:
     off = replace(SERVER, status="off")
-    assert unreachable([off], starts=["prod-data-1"]) == []
-    assert len(unreachable([off], starts=["prod-data-2"])) == 1
+    assert unreachable([off], PATIENCE, starts=["prod-data-1"]) == []
+    assert len(unreachable([off], PATIENCE, starts=["prod-data-2"])) == 1
 
 
 def test_a_server_without_an_address() -> None:
-    (complaint,) = unreachable([replace(SERVER, ipv4=None)])
+    (complaint,) = unreachable([replace(SERVER, ipv4=None)], PATIENCE)
     assert "prod-data-1 has no public IPv4 address" in complaint
