@@ -126,7 +126,10 @@ class HetznerCloud(pulumi.ComponentResource):
                 name=f"{args.stack}-{digest}",
                 public_key=key,
                 labels=self.labels,
-                opts=child,
+                # Its name tells it apart; another comment makes no other key.
+                opts=pulumi.ResourceOptions.merge(
+                    child, pulumi.ResourceOptions(ignore_changes=["publicKey"])
+                ),
             ).id
             for key in args.public_keys
             for digest in (_digest(key),)
