@@ -1,6 +1,7 @@
 """The stacks' configs as they are committed, whatever `make up` has written into them since."""
 
 import subprocess
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -14,6 +15,62 @@ PUBLIC_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG5ldmVyIHVzZWQgdG8gbG9nIGluIGFueXdoZXJlIDop me@here"
 )
 ADMIN_CIDRS = ["203.0.113.7/32", "198.51.100.0/24"]
+
+_ONCE = {
+    "hcloud:index/firewall:Firewall": 2,
+    "hcloud:index/network:Network": 1,
+    "hcloud:index/networkSubnet:NetworkSubnet": 1,
+    "hcloud:index/placementGroup:PlacementGroup": 1,
+    "hcloud:index/sshKey:SshKey": 1,
+    "minio:index/iamServiceAccount:IamServiceAccount": 1,
+    "minio:index/ilmPolicy:IlmPolicy": 1,
+    "minio:index/s3Bucket:S3Bucket": 1,
+    "minio:index/s3BucketVersioning:S3BucketVersioning": 1,
+    "postgresql:index/database:Database": 1,
+    "postgresql:index/role:Role": 1,
+    "pulumi-python:dynamic:BucketContents": 1,
+    "pulumi-python:dynamic:Membership": 2,
+    "pulumi-python:dynamic:MinioReady": 1,
+    "pulumi-python:dynamic:Placement": 1,
+    "pulumi-python:dynamic:PoolLayout": 1,
+    "random:index/randomPassword:RandomPassword": 3,
+    "tls:index/selfSignedCert:SelfSignedCert": 1,
+}
+_EACH_SERVER = (
+    "docker:index/network:Network",
+    "hcloud:index/primaryIp:PrimaryIp",
+    "hcloud:index/server:Server",
+    "hcloud:index/serverNetwork:ServerNetwork",
+    "hcloud:index/volume:Volume",
+    "hcloud:index/volumeAttachment:VolumeAttachment",
+    "pulumi-python:dynamic:ServerReady",
+    "pulumi-python:dynamic:ServerSize",
+)
+RESOURCES: Mapping[str, Mapping[str, int]] = {
+    "prod": {
+        **_ONCE,
+        **dict.fromkeys(_EACH_SERVER, 5),
+        # MinIO's nodes, Citus' nodes, the PGPASSFILE of each server, the edge and its routes.
+        "docker:index/container:Container": 4 + 5 + 5 + 2,
+        "docker:index/remoteImage:RemoteImage": 5 * 3,
+        "docker:index/volume:Volume": 4 + 5 + 5 + 1,
+        # Citus' nodes and the edge have a certificate; a server has its host key.
+        "tls:index/certRequest:CertRequest": 6,
+        "tls:index/locallySignedCert:LocallySignedCert": 6,
+        "tls:index/privateKey:PrivateKey": 6 + 5 + 1,
+    },
+    "small": {
+        **_ONCE,
+        **dict.fromkeys(_EACH_SERVER, 1),
+        "docker:index/container:Container": 1 + 3 + 1 + 2,
+        "docker:index/remoteImage:RemoteImage": 4,
+        "docker:index/volume:Volume": 1 + 3 + 1 + 1,
+        "tls:index/certRequest:CertRequest": 4,
+        "tls:index/locallySignedCert:LocallySignedCert": 4,
+        "tls:index/privateKey:PrivateKey": 4 + 1 + 1,
+    },
+}
+"""How many resources of each type the stacks on servers have, without components and providers."""
 
 
 def git(*arguments: str) -> str:

@@ -1,5 +1,6 @@
 """A stack that is previewed only: nothing of it is ever made."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,3 +22,25 @@ def stack(tmp_path: Path) -> Iterator[Callable[..., LiveStack]]:
             return stacks.enter_context(live_stack("test-engine", tmp_path, PORTS, **sections))
 
         yield make
+
+
+def previewed(stack: LiveStack) -> Counter[str]:
+    """The number of resources to create, by type; components and providers left out."""
+    stack.preview()
+    return Counter(
+        event.resource_pre_event.metadata.type
+        for event in stack.events
+        if event.resource_pre_event
+        and event.resource_pre_event.metadata.op.value == "create"
+        and not event.resource_pre_event.metadata.type.startswith(("arquitectura:", "pulumi:"))
+    )
+
+
+def refused(stack: LiveStack, **environment: str) -> str:
+    """What `pulumi preview` says when it fails, without a traceback."""
+    assert stack.automation.name
+    result = stack.cli("preview", "--stack", stack.name, **environment)
+    text = result.stdout + result.stderr
+    assert result.returncode != 0, text
+    assert "Traceback" not in text
+    return text

@@ -3,19 +3,10 @@
 import socket
 from collections.abc import Callable
 
+from tests.engine.conftest import refused
 from tests.stack import LiveStack, docker
 
 Make = Callable[..., LiveStack]
-
-
-def refused(stack: LiveStack, **environment: str) -> str:
-    """What `pulumi preview` says when it fails, without a traceback."""
-    assert stack.automation.name
-    result = stack.cli("preview", "--stack", stack.name, **environment)
-    text = result.stdout + result.stderr
-    assert result.returncode != 0, text
-    assert "Traceback" not in text
-    return text
 
 
 def test_every_mistake_of_a_config_at_once(stack: Make) -> None:

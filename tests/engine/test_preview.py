@@ -1,12 +1,12 @@
 """What the real engine would make of the configs, on an empty state."""
 
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
 from ops.sandbox import sandbox_settings
 from tests.committed import committed, git
+from tests.engine.conftest import previewed
 from tests.stack import LiveStack
 
 Make = Callable[..., LiveStack]
@@ -28,18 +28,6 @@ DEV = {
     "pulumi-python:dynamic:PoolLayout": 1,
     "random:index/randomPassword:RandomPassword": 3,
 }
-
-
-def previewed(stack: LiveStack) -> Counter[str]:
-    """The number of resources to create, by type; components and providers left out."""
-    stack.preview()
-    return Counter(
-        event.resource_pre_event.metadata.type
-        for event in stack.events
-        if event.resource_pre_event
-        and event.resource_pre_event.metadata.op.value == "create"
-        and not event.resource_pre_event.metadata.type.startswith(("arquitectura:", "pulumi:"))
-    )
 
 
 def test_dev_as_it_is_committed(stack: Make) -> None:

@@ -13,50 +13,13 @@ import pytest
 import yaml
 
 from config.offer import ExistingServer
-from tests.committed import ADMIN_CIDRS, PUBLIC_KEY, TOKEN, on_servers
+from tests.committed import ADMIN_CIDRS, PUBLIC_KEY, RESOURCES, TOKEN, on_servers
 from tests.unit.conftest import OFFER, SECRET_MARK, Program, Registered, number, public_ip
 
 Run = Callable[..., Program]
 
 SERVERS = ["main", "data-1", "data-2", "data-3", "data-4"]
 PRIVATE = {name: f"10.0.1.{10 + n}" for n, name in enumerate(SERVERS)}
-PROJECT = {
-    "minio:index/iamServiceAccount:IamServiceAccount": 1,
-    "minio:index/ilmPolicy:IlmPolicy": 1,
-    "minio:index/s3Bucket:S3Bucket": 1,
-    "minio:index/s3BucketVersioning:S3BucketVersioning": 1,
-    "postgresql:index/database:Database": 1,
-    "postgresql:index/role:Role": 1,
-    "pulumi-python:dynamic:BucketContents": 1,
-}
-ONCE = {
-    **PROJECT,
-    "hcloud:index/firewall:Firewall": 2,
-    "hcloud:index/network:Network": 1,
-    "hcloud:index/networkSubnet:NetworkSubnet": 1,
-    "hcloud:index/placementGroup:PlacementGroup": 1,
-    "hcloud:index/sshKey:SshKey": 1,
-    "pulumi-python:dynamic:Membership": 2,
-    "pulumi-python:dynamic:MinioReady": 1,
-    "pulumi-python:dynamic:Placement": 1,
-    "pulumi-python:dynamic:PoolLayout": 1,
-    "pulumi:providers:hcloud": 1,
-    "pulumi:providers:minio": 1,
-    "pulumi:providers:postgresql": 1,
-    "random:index/randomPassword:RandomPassword": 3,
-    "tls:index/selfSignedCert:SelfSignedCert": 1,
-}
-EACH_SERVER = [
-    "docker:index/network:Network",
-    "hcloud:index/primaryIp:PrimaryIp",
-    "hcloud:index/server:Server",
-    "hcloud:index/serverNetwork:ServerNetwork",
-    "hcloud:index/volume:Volume",
-    "hcloud:index/volumeAttachment:VolumeAttachment",
-    "pulumi-python:dynamic:ServerReady",
-    "pulumi-python:dynamic:ServerSize",
-    "pulumi:providers:docker",
-]
 
 
 @pytest.fixture(scope="module")
@@ -97,38 +60,21 @@ def small(run: Run, as_committed: dict[str, Program]) -> Run:
 # -- What there is -----------------------------------------------------------------------------
 
 
-def counts(program: Program) -> Counter[str]:
-    """Resources by type, without components."""
-    return Counter(
+@pytest.mark.parametrize("stack", ["prod", "small"])
+def test_a_stack_consists_of_this(run: Run, stack: str) -> None:
+    program = run(stack=stack, **on_servers(stack))
+    made = Counter(
         resource.type
         for resource in program.resources
-        if resource.options.custom and not resource.type.startswith("pulumi:pulumi:")
+        if resource.options.custom and not resource.type.startswith("pulumi:")
     )
-
-
-def test_prod_consists_of_this(prod: Run) -> None:
-    assert counts(prod()) == {
-        **ONCE,
-        **dict.fromkeys(EACH_SERVER, 5),
-        "docker:index/container:Container": 4 + 5 + 5 + 2,  # nodes, PGPASSFILEs, edge
-        "docker:index/remoteImage:RemoteImage": 5 * 3,
-        "docker:index/volume:Volume": 4 + 5 + 5 + 1,
-        "tls:index/certRequest:CertRequest": 6,
-        "tls:index/locallySignedCert:LocallySignedCert": 6,
-        "tls:index/privateKey:PrivateKey": 6 + 5 + 1,  # certificates, servers, CA
-    }
-
-
-def test_small_consists_of_this(small: Run) -> None:
-    assert counts(small()) == {
-        **ONCE,
-        **dict.fromkeys(EACH_SERVER, 1),
-        "docker:index/container:Container": 1 + 3 + 1 + 2,
-        "docker:index/remoteImage:RemoteImage": 4,
-        "docker:index/volume:Volume": 1 + 3 + 1 + 1,
-        "tls:index/certRequest:CertRequest": 4,
-        "tls:index/locallySignedCert:LocallySignedCert": 4,
-        "tls:index/privateKey:PrivateKey": 4 + 1 + 1,
+    assert made == RESOURCES[stack]
+    providers = Counter(r.type for r in program.resources if r.type.startswith("pulumi:providers:"))
+    assert providers == {
+        "pulumi:providers:docker": len(program.of_type("Server")),
+        "pulumi:providers:hcloud": 1,
+        "pulumi:providers:minio": 1,
+        "pulumi:providers:postgresql": 1,
     }
 
 
