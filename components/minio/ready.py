@@ -70,7 +70,7 @@ class MinioReadyProvider(Provider):
 
 
 def _wait(props: Properties) -> None:
-    from minio import S3Error
+    from minio.error import MinioException
     from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
     from urllib3.exceptions import HTTPError
 
@@ -85,7 +85,7 @@ def _wait(props: Properties) -> None:
         Retrying(
             wait=wait_fixed(0.2),
             stop=stop_after_delay(int(props["timeout"])),
-            retry=retry_if_exception_type((S3Error, HTTPError)),
+            retry=retry_if_exception_type((MinioException, HTTPError)),
         )(probe)
     except RetryError as error:
         raise TimeoutError(
