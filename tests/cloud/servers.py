@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,18 +84,15 @@ class CloudStack(LiveStack):
 
     def containers(self) -> dict[str, dict[str, str]]:
         """The ids of the running containers by their names without the stack's, by server."""
-        return {
-            server: {
-                name.removeprefix(f"{self.name}-"): identifier
-                for name, identifier in (
-                    line.split()
-                    for line in self.ssh(
-                        server, "docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}"
-                    ).splitlines()
-                )
-            }
-            for server in sorted(self.servers())
-        }
+        command = ("docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}")
+
+        def on(server: str) -> dict[str, str]:
+            lines = (line.split() for line in self.ssh(server, *command).splitlines())
+            return {name.removeprefix(f"{self.name}-"): identifier for name, identifier in lines}
+
+        servers = sorted(self.servers())
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(servers, pool.map(on, servers), strict=True))
 
     def psql(
         self,
@@ -128,14 +126,14 @@ class CloudStack(LiveStack):
 
     @property
     def ca(self) -> str:
-        """A file with the stack's CA, as an application gets it."""
-        file = self.directory / "output-ca.crt"
-        file.write_text(self.outputs()["ca_certificate"])
-        return str(file)
+        """A file with the stack's CA, which `project` has written."""
+        return str(self.directory / "output-ca.crt")
 
     def project(self, name: str) -> dict[str, Any]:
         """A project's credentials. The URL of the database names the CA's file."""
-        credentials = dict(self.outputs()["projects"][name])
+        outputs = self.outputs()
+        Path(self.ca).write_text(outputs["ca_certificate"])
+        credentials = dict(outputs["projects"][name])
         url = f"{credentials['database_url']}&sslrootcert={self.ca}"
         return {**credentials, "database_url": url}
 

@@ -21,14 +21,14 @@ FIXED: dict[str, dict[str, Any]] = {
     },
     "minio": {"pools": [{"nodes": 1}], "memory_mb": 384},
     "citus": {"workers": 2, "coordinator": {"memory_mb": 512}, "worker": {"memory_mb": 512}},
-    "projects": {"shop": {"buckets": {"uploads": {}}}},
 }
+PROJECTS: dict[str, Any] = {"shop": {"buckets": {"uploads": {}}}}
 BUCKET = "shop-uploads"
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
-    with cloud_stack(NAME, tmp_path_factory.mktemp("small"), FIXED) as stack:
+    with cloud_stack(NAME, tmp_path_factory.mktemp("small"), FIXED, projects=PROJECTS) as stack:
         stack.cli("stack", "select", "--create", NAME)
         yield stack
 
@@ -97,7 +97,7 @@ def test_a_protected_stack_cannot_be_destroyed(stack: CloudStack, shop: dict[str
     from hcloud import APIException
 
     ids = stack.containers()
-    stack.configure(protect=True)
+    stack.configure(protect=True, projects=PROJECTS)
     stack.up()
     assert stack.containers() == ids
     assert "protect" in refused(stack, "destroy")
@@ -119,7 +119,7 @@ def test_nor_can_a_protected_project_leave(stack: CloudStack, shop: dict[str, An
 
 
 def test_destroy_leaves_nothing_once_the_protection_is_off(stack: CloudStack) -> None:
-    stack.configure(protect=False)
+    stack.configure(protect=False, projects=PROJECTS)
     stack.up()
     result = stack.cli("destroy", "--yes", "--skip-preview", "--stack", NAME)
     assert result.returncode == 0, result.stdout + result.stderr
