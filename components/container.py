@@ -1,14 +1,14 @@
 """The one way in which a container is made: what each must have is set here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
 import pulumi_docker as docker
 
 from components.hosts.engine import LABEL_STACK
-from components.hosts.host import Host
+from components.hosts.host import DataDirectory, Host
 
 WAIT_SECONDS = 180
 """How long a container that is waited for may take to become healthy."""
@@ -189,6 +189,25 @@ def one_shot(
 
     made.exit_code.apply(check)
     return made
+
+
+def written_directory(
+    name: str, host: Host, args: OneShotArgs, opts: pulumi.ResourceOptions
+) -> DataDirectory:
+    """A data directory with files that a one-shot container writes, as its `/out`.
+
+    Other files run the writer again and replace no container that mounts the directory.
+    """
+    directory = host.data_directory(name, opts)
+    writer = one_shot(
+        f"{name}-writer",
+        host,
+        replace(args, volumes=[directory.at("/out")]),
+        pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(depends_on=list(directory.resources))
+        ),
+    )
+    return replace(directory, resources=[*directory.resources, writer])
 
 
 def _common(host: Host, service: str, ordinal: int, image: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components.container import File, OneShotArgs, one_shot
+from components.container import File, OneShotArgs, written_directory
 from components.hosts.host import DataDirectory, Host
 
 POSTGRES_UID = 999
@@ -37,25 +37,18 @@ def write_passfile(
 
     PostgreSQL reads it at each login, so a new password or role restarts no node.
     """
-    directory = host.data_directory(name, opts)
-    text = pulumi.Output.all(**passwords).apply(passfile_text)
-    writer = one_shot(
-        f"{name}-writer",
+    return written_directory(
+        name,
         host,
         OneShotArgs(
             service=name,
             image=image,
             script=WRITE,
-            files=[File(path="/in/pgpass", content=text)],
-            volumes=[directory.at("/out")],
+            files=[
+                File(path="/in/pgpass", content=pulumi.Output.all(**passwords).apply(passfile_text))
+            ],
         ),
-        pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(depends_on=list(directory.resources))
-        ),
-    )
-    return DataDirectory(
-        volume_name=directory.volume_name,
-        resources=[*directory.resources, writer],
+        opts,
     )
 
 

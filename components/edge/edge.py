@@ -12,7 +12,7 @@ from components.container import (
     OneShotArgs,
     Port,
     container,
-    one_shot,
+    written_directory,
 )
 from components.edge.routes import WEBSECURE, HttpRoute, TcpRoute, dynamic_configuration
 from components.hosts.host import DataDirectory, Host
@@ -215,7 +215,6 @@ def _write_routes(
     name: str, args: EdgeArgs, host: Host, opts: pulumi.ResourceOptions
 ) -> DataDirectory:
     """Keeps the routes in a directory that Traefik watches, so that others restart nothing."""
-    directory = host.data_directory(name, opts)
     own = args.certificate
     text = pulumi.Output.all(
         hosts={route.name: list(route.hosts) for route in args.http},
@@ -229,20 +228,14 @@ def _write_routes(
             certificate=known["certificate"],
         )
     )
-    writer = one_shot(
-        f"{name}-writer",
+    return written_directory(
+        name,
         host,
         OneShotArgs(
             service=name,
             image=args.helper_image,
             script=WRITE,
             files=[File(path="/in/routes.yml", content=text)],
-            volumes=[directory.at("/out")],
         ),
-        pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(depends_on=list(directory.resources))
-        ),
-    )
-    return DataDirectory(
-        volume_name=directory.volume_name, resources=[*directory.resources, writer]
+        opts,
     )
