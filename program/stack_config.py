@@ -24,8 +24,9 @@ def load_settings() -> Settings:
     """
     sections = _sections(CONFIG.get())
     hosts = sections.get("hosts")
-    if isinstance(hosts, dict) and hosts.get("provider") == "hetzner" and TOKEN in os.environ:
-        hosts.setdefault("token", os.environ[TOKEN])
+    token = os.environ.get(TOKEN)
+    if isinstance(hosts, dict) and hosts.get("provider") == "hetzner" and token:
+        hosts.setdefault("token", token)
     try:
         return parse_settings(sections)
     except ConfigError as error:

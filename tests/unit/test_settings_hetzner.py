@@ -268,6 +268,9 @@ def test_the_token_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("HCLOUD_TOKEN", raising=False)
     with pytest.raises(pulumi.RunError, match=r"hosts\.token: is missing"):
         load_settings()
+    monkeypatch.setenv("HCLOUD_TOKEN", "")
+    with pytest.raises(pulumi.RunError, match=r"hosts\.token: is missing"):
+        load_settings()
     monkeypatch.setenv("HCLOUD_TOKEN", TOKEN)
     found = load_settings().hosts
     assert isinstance(found, HetznerHosts)
