@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ops.sandbox import configure
+from ops.sandbox import configure, on_servers
 from ops.stack import PASSPHRASES, Stack, StackError
 
 
@@ -21,8 +21,9 @@ def main() -> int:
         if in_sandbox():
             for command in configure(stack):
                 print(f"up: {command}", flush=True)
-        # A laptop's stack can be tried without a question; others are asked for in the preview.
-        stack.run("up", *(["--yes"] if stack.name == "dev" else []))
+        # A laptop's stack can be tried without a question; servers cost money.
+        free = stack.name == "dev" and not on_servers(stack)
+        stack.run("up", *(["--yes"] if free else []))
         print("\n" + "\n".join(summary(stack.name, stack.outputs())))
     except StackError as error:
         print(f"up: {error}", file=sys.stderr)
