@@ -9,12 +9,8 @@ from components.access import HTTPS_PORT, Access
 from components.authority import CertificateAuthority
 from components.edge.edge import Certificate, Edge, EdgeArgs, HttpRoute, TcpRoute
 from components.edge.names import NamesReady, NamesReadyArgs
-from components.hosts.hetzner import (
-    HetznerCloud,
-    HetznerCloudArgs,
-    HetznerServer,
-    HetznerServerArgs,
-)
+from components.hosts.hetzner import HetznerServer, HetznerServerArgs
+from components.hosts.hetzner_cloud import HetznerCloud, HetznerCloudArgs
 from components.hosts.placement import PlacementArgs
 from components.hosts.server_size import found_as
 from components.hosts.ssh import ssh_config_entry
