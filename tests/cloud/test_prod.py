@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import requests
 
+from components.hosts.hetzner_client import takes_connections
 from tests.cloud import reach
 from tests.cloud.servers import CloudStack, cloud_stack, visitor, wait
 from tests.local.database import ROWS, ask, contents, fill, writing
@@ -319,13 +320,14 @@ def test_a_server_that_fails_leaves_the_edge_and_comes_back(
         return sent_to_the_edge(stack, "data-2") - before >= SIZE
 
     wait("data-2 takes part", takes_part)
-    ids = stack.containers()
+    ids, address = stack.containers(), stack.outputs()["servers"]["data-2"]
     stack.server("data-2").power_off().wait_until_finished()
     wait("the edge has dropped data-2", answers_at_once, 30)
     if real("minio"):
         s3.put_object(Bucket=BUCKET, Key="meanwhile", Body=b"written")
         assert s3.get_object(Bucket=BUCKET, Key="large")["ContentLength"] == SIZE
     stack.server("data-2").power_on().wait_until_finished()
+    wait("data-2 has booted", lambda: takes_connections(address, timeout=1), 120)
     wait("data-2 takes part again", takes_part, 120)
     wait("all workers answer", lambda: answers(url), 120)
     if real("minio"):

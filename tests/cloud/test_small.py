@@ -86,7 +86,7 @@ def test_sql_through_the_edge(stack: CloudStack, shop: dict[str, Any]) -> None:
 
 def refused(stack: CloudStack, *command: str) -> str:
     """What a command said that must be refused."""
-    result = stack.cli(*command, "--yes", "--skip-preview", "--stack", NAME)
+    result = stack.cli(*command, "--yes", "--stack", NAME)
     assert result.returncode != 0, result.stdout
     said = result.stdout + result.stderr
     assert "Traceback" not in said
@@ -109,7 +109,7 @@ def test_a_protected_stack_cannot_be_destroyed(stack: CloudStack, shop: dict[str
 
 
 def test_nor_can_a_protected_project_leave(stack: CloudStack, shop: dict[str, Any]) -> None:
-    stack.configure(protect=True, projects={"wiki": {}})
+    stack.configure(protect=True, projects={})
     said = refused(stack, "up")
     assert "protect" in said
     assert "shop" in said
