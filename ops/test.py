@@ -59,6 +59,7 @@ OTHER_LIVES = _pytest(
     "tests/local/test_interrupted.py",
     "tests/local/test_distributed_storage.py",
     "tests/local/test_membership_citus.py",
+    "tests/local/test_edge.py",
 )
 CLOUD = _pytest("cloud", "tests/cloud")
 SANDBOX = (
