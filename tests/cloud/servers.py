@@ -1,6 +1,5 @@
 """A stack of the tests' own on servers of the sandbox's Hetzner."""
 
-import os
 import shlex
 import subprocess
 import sys
@@ -197,8 +196,7 @@ def cloud_stack(
     try:
         yield stack
     finally:
-        if not os.environ.get("ARQUITECTURA_KEEP"):
-            stack.remove()
+        stack.remove()
 
 
 def _make_key(directory: Path) -> tuple[Path, str]:
