@@ -33,6 +33,7 @@ pytestmark = pytest.mark.cloud
 START = REPOSITORY / "sandbox" / "hetzner" / "start.sh"
 PORT = 21200
 NAME = "test-server"
+IMAGE = "arquitectura-sandbox/server:bookworm"
 BUSYBOX = "arquitectura-sandbox/busybox:1"
 CAP_SYS_RESOURCE = 24
 
@@ -231,6 +232,33 @@ def machine(cloud: Cloud) -> Iterator[Machine]:
     ).volume
     with cloud.machine("data-1", "10.212.1.11", volume) as made:
         yield made
+
+
+@pytest.mark.parametrize("volume_id", [None, "1001"])
+def test_cloud_init_takes_the_user_data(cloud: Cloud, volume_id: str | None) -> None:
+    """By its own schema, in the image that the cloud's servers are made of."""
+    config = user_data(
+        ServerSetup(
+            private_ip="10.0.1.11",
+            volume_id=volume_id,
+            host_key_private="-----BEGIN OPENSSH PRIVATE KEY-----\n",
+            host_key_public="ssh-ed25519 AAAA",
+            registry="10.1.2.3:5000",
+        )
+    )
+    check = (
+        "cat >/run/user-data; chmod 600 /run/user-data; "
+        "cloud-init schema --config-file /run/user-data"
+    )
+    checked = subprocess.run(
+        ["docker", "run", "--rm", "-i", "--network=none", "--entrypoint=sh", IMAGE, "-c", check],
+        input=config,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "Valid" in checked.stdout
 
 
 def test_the_boot_ends_without_the_network_and_the_volume(machine: Machine) -> None:
