@@ -8,7 +8,9 @@ from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from typing_extensions import override
 
 from components.dynamic import Properties, Provider
-from components.minio.connection import ServerArgs, connect
+from components.minio.connection import ServerArgs, connect, http_client
+
+OK = 200
 
 PROBE = "arquitectura.ready"
 """A bucket that exists for a moment. No project's bucket has a dot in its name."""
@@ -30,10 +32,12 @@ class MinioReadyArgs:
 
 
 class MinioReady(Resource, name="MinioReady"):
-    """A gate: it exists once a bucket could be created and deleted.
+    """A gate: it exists once the cluster calls itself healthy, and a bucket could be created and
+    deleted.
 
-    MinIO's own `/minio/health/cluster` answers 200 up to 15 s before writes succeed, when several
-    nodes have restarted.
+    Alone, MinIO's `/minio/health/cluster` answers 200 up to 15 s before writes succeed, when several
+    nodes have restarted; and a write may succeed while the nodes that hold an older object are not
+    back.
 
     Raises (when it is created or updated): that could not be done within `timeout` seconds.
     """
@@ -76,7 +80,13 @@ def _wait(props: Properties) -> None:
 
     server = connect(props, retries=False)  # its own take seconds
 
+    http = http_client(props, retries=False)
+    health = f"{'https' if props['tls'] else 'http'}://{props['server']}/minio/health/cluster"
+
     def probe() -> None:
+        status = http.request("GET", health).status
+        if status != OK:
+            raise HTTPError(f"{health} answers {status}")
         if not server.bucket_exists(PROBE):  # else a killed run has left it
             server.make_bucket(PROBE)
         server.remove_bucket(PROBE)
