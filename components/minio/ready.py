@@ -32,12 +32,11 @@ class MinioReadyArgs:
 
 
 class MinioReady(Resource, name="MinioReady"):
-    """A gate: it exists once the cluster calls itself healthy, and a bucket could be created and
-    deleted.
+    """A gate: it exists once the cluster says that it is healthy, and took a new bucket.
 
-    Alone, MinIO's `/minio/health/cluster` answers 200 up to 15 s before writes succeed, when several
-    nodes have restarted; and a write may succeed while the nodes that hold an older object are not
-    back.
+    Alone, MinIO's `/minio/health/cluster` answers 200 up to 15 s before writes succeed, when
+    several nodes have restarted; and a write may succeed while the nodes that hold an older object
+    are not back.
 
     Raises (when it is created or updated): that could not be done within `timeout` seconds.
     """
