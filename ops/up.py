@@ -1,6 +1,7 @@
 """`make up`: brings a stack up and says where everything is."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,13 @@ def main() -> int:
         if in_sandbox():
             for command in configure(stack):
                 print(f"up: {command}", flush=True)
+        if half_made := unfinished(
+            json.loads(stack.read("stack", "export", "--stack", stack.name))
+        ):
+            # Hetzner's provider cannot update what it made by half; looked at, it is made anew.
+            print(f"up: looks at what an earlier run left unfinished: {', '.join(half_made)}")
+            targets = [part for urn in half_made.values() for part in ("--target", urn)]
+            stack.run("refresh", "--yes", "--skip-preview", *targets)
         # A laptop's stack can be tried without a question; servers cost money.
         free = stack.name == "dev" and not on_servers(stack)
         stack.run("up", *(["--yes"] if free else []))
@@ -29,6 +37,16 @@ def main() -> int:
         print(f"up: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def unfinished(exported: Mapping[str, Any]) -> dict[str, str]:
+    """The URNs of servers' resources that were made by half, by name, in an exported state."""
+    resources = (exported["deployment"] or {}).get("resources") or []
+    return {
+        resource["urn"].rpartition("::")[2]: resource["urn"]
+        for resource in resources
+        if resource["type"].startswith("hcloud:") and resource.get("initErrors")
+    }
 
 
 def in_sandbox() -> bool:

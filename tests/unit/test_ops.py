@@ -11,7 +11,7 @@ from ops import sandbox
 from ops.down import refuse_protected, without_content
 from ops.sandbox import configure, sandbox_settings
 from ops.stack import Stack, StackError
-from ops.up import summary
+from ops.up import summary, unfinished
 
 OUTPUTS = {
     "s3_endpoint": "http://127.0.0.1:9000",
@@ -167,3 +167,25 @@ def test_down_forgets_what_goes_with_its_servers() -> None:
     container = {"urn": "c", "type": "docker:index/container:Container"}
     assert [kept["urn"] for kept in without_content([server, container])] == ["s"]
     assert without_content([container]) == [container]
+
+
+def test_what_a_run_left_by_half_is_found() -> None:
+    def resource(kind: str, name: str, **more: object) -> dict[str, object]:
+        return {"type": kind, "urn": f"urn:pulumi:prod::arquitectura::{kind}::{name}", **more}
+
+    attachment = "hcloud:index/volumeAttachment:VolumeAttachment"
+    exported = {
+        "deployment": {
+            "resources": [
+                resource(attachment, "data-1-volume-attachment", initErrors=["rate limit"]),
+                resource(attachment, "data-2-volume-attachment"),
+                resource("docker:index/container:Container", "edge", initErrors=["unhealthy"]),
+            ]
+        }
+    }
+    assert unfinished(exported) == {
+        "data-1-volume-attachment": (
+            f"urn:pulumi:prod::arquitectura::{attachment}::data-1-volume-attachment"
+        )
+    }
+    assert unfinished({"deployment": {}}) == unfinished({"deployment": None}) == {}
