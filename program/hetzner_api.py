@@ -11,6 +11,7 @@ from components.hosts.hetzner_client import (
     connect,
     errors_as_sentences,
     takes_connections,
+    until,
 )
 from config.cost import Prices
 from config.offer import STACK_LABEL, ExistingServer, Offer, ServerType, SshKey
@@ -153,24 +154,11 @@ def _complaint(server: ExistingServer, patience: float) -> str | None:
         )
     if server.ipv4 is None:
         return f"{server.name} has no public IPv4 address: assign its primary IP to it again"
-    if not _answers(server.ipv4, patience):
+    address = server.ipv4
+    if not until(lambda: takes_connections(address, CONNECT_SECONDS), patience, pause=1):
         return (
-            f"{server.name} takes no SSH connection at {server.ipv4} within {patience:g} s: is "
+            f"{server.name} takes no SSH connection at {address} within {patience:g} s: is "
             "this machine's address in hosts.admin_cidrs (https://ifconfig.me shows it)? Else look "
             "at the server's own console in the Hetzner console, and reset it there if it hangs"
         )
     return None
-
-
-def _answers(address: str, patience: float) -> bool:
-    from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
-
-    try:
-        Retrying(
-            wait=wait_fixed(1),
-            stop=stop_after_delay(patience),
-            retry=retry_if_result(lambda answers: not answers),
-        )(takes_connections, address, CONNECT_SECONDS)
-    except RetryError:
-        return False
-    return True

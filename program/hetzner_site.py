@@ -7,7 +7,14 @@ import pulumi_hcloud as hcloud
 
 from components.access import HTTPS_PORT, Access
 from components.authority import CertificateAuthority
-from components.edge.edge import Certificate, Edge, EdgeArgs, HttpRoute, TcpRoute
+from components.edge.edge import (
+    HTTP_PORT,
+    Certificate,
+    Edge,
+    EdgeArgs,
+    HttpRoute,
+    TcpRoute,
+)
 from components.edge.names import NamesReady, NamesReadyArgs
 from components.hosts.hetzner import HetznerServer, HetznerServerArgs
 from components.hosts.hetzner_cloud import HetznerCloud, HetznerCloudArgs
@@ -31,8 +38,6 @@ from config.plan import (
 from config.problems import ConfigError
 from program.hetzner_api import HetznerApiError, read_offer, read_prices, unreachable
 from program.site import Site
-
-HTTP_PORT = 80
 
 BOOT_SECONDS = 60
 """How long a server that runs may take no SSH connection before it counts as unreachable."""

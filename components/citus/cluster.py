@@ -50,7 +50,7 @@ class MemberArgs:
     @property
     def name(self) -> str:
         """Its name within the stack."""
-        return f"citus-worker-{self.ordinal}" if self.ordinal else "citus-coordinator"
+        return f"{self.service}-{self.ordinal}" if self.ordinal else self.service
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.access import HTTPS_PORT
 from components.container import (
     ContainerArgs,
     File,
@@ -22,7 +23,6 @@ __all__ = ["Certificate", "Edge", "EdgeArgs", "HttpRoute", "TcpRoute"]
 WEB = "web"
 """Entry point of plain HTTP, which sends everyone to HTTPS."""
 HTTP_PORT = 80
-HTTPS_PORT = 443
 PING_PORT = 8080
 """Inside of the container only."""
 

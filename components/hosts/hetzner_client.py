@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -110,3 +110,33 @@ def takes_connections(address: str, timeout: float) -> bool:
             return True
     except OSError:
         return False
+
+
+def until(condition: Callable[[], bool], seconds: float, pause: float) -> bool:
+    """Whether it came to hold in time. A lost connection is no answer: it is asked again.
+
+    Args:
+        condition: what to wait for.
+        seconds: to wait at most.
+        pause: seconds between two looks.
+    """
+    from requests import RequestException
+    from tenacity import (
+        RetryError,
+        Retrying,
+        retry_if_exception_type,
+        retry_if_result,
+        stop_after_delay,
+        wait_fixed,
+    )
+
+    try:
+        Retrying(
+            wait=wait_fixed(pause),
+            stop=stop_after_delay(seconds),
+            retry=retry_if_exception_type(RequestException)
+            | retry_if_result(lambda holds: not holds),
+        )(condition)
+    except RetryError:
+        return False
+    return True

@@ -8,9 +8,9 @@ import pulumi
 import pulumi_hcloud as hcloud
 
 from components.hosts.engine import LABEL_STACK
+from components.hosts.hetzner_client import SSH_PORT
 from components.hosts.placement import Placement, PlacementArgs
 
-SSH_PORT = 22
 EVERYONE = "0.0.0.0/0"
 POLL_INTERVAL = "500ms"
 

@@ -19,6 +19,7 @@ from components.hosts.hetzner_client import (
     connect,
     errors_as_sentences,
     takes_connections,
+    until,
 )
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class _Server:
             self._server.reload()
             return self.status in (RUNNING, OFF)
 
-        if not _until(settled, CHANGE_SECONDS):
+        if not until(settled, CHANGE_SECONDS, POLL_SECONDS):
             raise HetznerApiError(
                 f"{self.name} is {self.status} and does not get ready: look at it in the Hetzner "
                 "console"
@@ -223,7 +224,7 @@ class _Server:
             )
 
     def wait_for_ssh(self, address: str) -> None:
-        if not _until(lambda: takes_connections(address, POLL_SECONDS), START_SECONDS):
+        if not until(lambda: takes_connections(address, POLL_SECONDS), START_SECONDS, POLL_SECONDS):
             raise HetznerApiError(
                 f"{self.name} runs as {self.type}, but takes no SSH connection at {address} after "
                 f"{START_SECONDS} s: its own console in the Hetzner console shows what it does"
@@ -234,7 +235,7 @@ class _Server:
             self._server.reload()
             return self.status == status
 
-        return _until(holds, seconds)
+        return until(holds, seconds, POLL_SECONDS)
 
     def _do(self, request: "Callable[[], BoundAction]", seconds: float) -> None:
         """Asks for an action and waits for its end.
@@ -264,34 +265,10 @@ class _Server:
             action.reload()
             return action.status != action.STATUS_RUNNING
 
-        if not _until(has_ended, seconds):
+        if not until(has_ended, seconds, POLL_SECONDS):
             raise HetznerApiError(f"{action.command} has not ended after {seconds:g} s")
         if action.status == action.STATUS_ERROR:
             raise ActionFailedException(action)
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether it came to hold in time. A lost connection is no answer: it is asked again."""
-    from requests import RequestException
-    from tenacity import (
-        RetryError,
-        Retrying,
-        retry_if_exception_type,
-        retry_if_result,
-        stop_after_delay,
-        wait_fixed,
-    )
-
-    try:
-        Retrying(
-            wait=wait_fixed(POLL_SECONDS),
-            stop=stop_after_delay(seconds),
-            retry=retry_if_exception_type(RequestException)
-            | retry_if_result(lambda holds: not holds),
-        )(condition)
-    except RetryError:
-        return False
-    return True
 
 
 def _say(text: str) -> None:
