@@ -60,9 +60,9 @@ def cpu_settings(config: Mapping[str, Any]) -> Mapping[str, str]:
     return {path: str(cores) for path in CPU_LIMITS if (_at(config, path) or 0) > cores}
 
 
-def on_servers(stack: Stack) -> bool:
-    """Whether the stack's hosts are servers of Hetzner Cloud."""
-    return bool(_at(stack.config(), "hosts.provider") == "hetzner")
+def on_servers(config: Mapping[str, Any]) -> bool:
+    """Whether the hosts of a stack with this config are servers of Hetzner Cloud."""
+    return bool(_at(config, "hosts.provider") == "hetzner")
 
 
 def configure(stack: Stack) -> Iterator[str]:
@@ -73,7 +73,7 @@ def configure(stack: Stack) -> Iterator[str]:
     """
     config = stack.config()
     settings = dict(sandbox_settings())
-    if on_servers(stack):
+    if on_servers(config):
         cloud = start_cloud()
         settings |= {**cloud_settings(cloud), **cpu_settings(config)}
         token = Path(cloud["token"]).read_text().strip()

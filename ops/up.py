@@ -22,21 +22,28 @@ def main() -> int:
         if in_sandbox():
             for command in configure(stack):
                 print(f"up: {command}", flush=True)
-        if half_made := unfinished(
-            json.loads(stack.read("stack", "export", "--stack", stack.name))
-        ):
-            # Hetzner's provider cannot update what it made by half; looked at, it is made anew.
-            print(f"up: looks at what an earlier run left unfinished: {', '.join(half_made)}")
-            targets = [part for urn in half_made.values() for part in ("--target", urn)]
-            stack.run("refresh", "--yes", "--skip-preview", *targets)
+        servers = on_servers(stack.config())
+        if servers:
+            complete(stack)
         # A laptop's stack can be tried without a question; servers cost money.
-        free = stack.name == "dev" and not on_servers(stack)
-        stack.run("up", *(["--yes"] if free else []))
+        stack.run("up", *(["--yes"] if stack.name == "dev" and not servers else []))
         print("\n" + "\n".join(summary(stack.name, stack.outputs())))
     except StackError as error:
         print(f"up: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def complete(stack: Stack) -> None:
+    """Looks at what an earlier run has made by half: Hetzner's provider cannot update it.
+
+    What is not really there leaves the state, and the next `up` makes it anew.
+    """
+    exported = json.loads(stack.read("stack", "export", "--stack", stack.name))
+    if half_made := unfinished(exported):
+        print(f"up: looks at what an earlier run left unfinished: {', '.join(half_made)}")
+        targets = [part for urn in half_made.values() for part in ("--target", urn)]
+        stack.run("refresh", "--yes", "--skip-preview", *targets)
 
 
 def unfinished(exported: Mapping[str, Any]) -> dict[str, str]:
