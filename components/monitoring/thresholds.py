@@ -5,18 +5,19 @@ from collections.abc import Mapping
 import yaml
 
 PREFIX = "arquitectura:threshold:"
-CITUS_WORKERS = "arquitectura:citus_workers:expected"
+
+EXPECTED = {"arquitectura:citus_workers:expected": 'count(up{job="postgres", role="worker"})'}
+"""How many there should be, from Prometheus' targets: these follow the config, whether or not they
+answer. A number here would restart Prometheus whenever the stack grows."""
 
 
-def threshold_rules(thresholds: Mapping[str, float], *, citus_workers: int) -> str:
+def threshold_rules(thresholds: Mapping[str, float]) -> str:
     """The text of `thresholds.yaml`.
 
     Args:
         thresholds: by name, such as `cpu_percent`; each is kept as
             `arquitectura:threshold:<name>`, without labels.
-        citus_workers: how many workers each Citus database should have.
     """
-    constants = {f"{PREFIX}{name}": value for name, value in thresholds.items()}
-    constants[CITUS_WORKERS] = citus_workers
-    rules = [{"record": name, "expr": f"vector({value})"} for name, value in constants.items()]
+    constants = {f"{PREFIX}{name}": f"vector({value})" for name, value in thresholds.items()}
+    rules = [{"record": name, "expr": expr} for name, expr in {**constants, **EXPECTED}.items()]
     return yaml.safe_dump({"groups": [{"name": "thresholds", "rules": rules}]}, sort_keys=False)
