@@ -113,6 +113,8 @@ def monitoring_args(
         alerting_files=files,
         authority=site.authority.certificate if site.authority else None,
         joined=joined,
+        # The exporter takes a space for the end of the name, and then fails as a whole.
+        databases_left_out=[p.database for p in plan.projects if " " in p.database],
     )
 
 

@@ -65,6 +65,9 @@ def node_exporter(
                 # Not what containers mount; but the volume at /var/lib/docker/volumes.
                 "--collector.filesystem.mount-points-exclude="
                 "^/(dev|proc|run|sys|var/lib/docker/(containers|overlay2|rootfs)/.+)($|/)",
+                # Debian's has them on.
+                "--no-collector.systemd",
+                "--no-collector.textfile",
                 "--collector.netclass.ignored-devices=^(veth.*|br-.*|docker0|lo)$",
                 "--collector.netdev.device-exclude=^(veth.*|br-.*|docker0|lo)$",
             ],
@@ -113,8 +116,10 @@ def postgres_exporter(args: PostgresExporterArgs, opts: pulumi.ResourceOptions) 
     return _postgres_exporter(args, {}, [], opts)
 
 
-def citus_exporter(args: PostgresExporterArgs, opts: pulumi.ResourceOptions) -> docker.Container:
-    """Asks every database of a coordinator what Citus knows of it.
+def citus_exporter(
+    args: PostgresExporterArgs, opts: pulumi.ResourceOptions, *, except_for: Sequence[str] = ()
+) -> docker.Container:
+    """Asks every database of a coordinator what Citus knows of it, but for some.
 
     It finds the databases by itself, so that a new one replaces nothing. Its options are given by
     the environment, where a version that lacks one does not mind.
@@ -126,6 +131,7 @@ def citus_exporter(args: PostgresExporterArgs, opts: pulumi.ResourceOptions) -> 
             "PG_EXPORTER_DISABLE_DEFAULT_METRICS": "true",
             "PG_EXPORTER_DISABLE_SETTINGS_METRICS": "true",
             "PG_EXPORTER_EXTEND_QUERY_PATH": QUERIES_FILE,
+            **({"PG_EXPORTER_EXCLUDE_DATABASES": ",".join(except_for)} if except_for else {}),
         },
         [File(path=QUERIES_FILE, content=QUERIES)],
         opts,

@@ -61,6 +61,7 @@ class MonitoringArgs:
         cadvisors: likewise.
         postgres_exporters: one for each Citus node.
         citus_exporter: asks the coordinator about every database.
+        databases_left_out: names of databases that it does not ask.
         grafana: None: there are no dashboards.
         jobs: the kinds of targets.
         targets: what Prometheus asks.
@@ -93,6 +94,7 @@ class MonitoringArgs:
     alerting_files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     authority: pulumi.Input[str] | None = None
     joined: Sequence[pulumi.Resource] = ()
+    databases_left_out: Sequence[str] = ()
 
 
 class MonitoringStack(pulumi.ComponentResource):
@@ -201,7 +203,7 @@ class MonitoringStack(pulumi.ComponentResource):
 
         for exporter in args.postgres_exporters:
             postgres_exporter(server(exporter), after_role)
-        citus_exporter(server(args.citus_exporter), after_role)
+        citus_exporter(server(args.citus_exporter), after_role, except_for=args.databases_left_out)
 
 
 def _url(service: ServiceArgs) -> str:
