@@ -12,7 +12,7 @@ from dashboards.citus import CITUS
 from dashboards.home import HOME
 from dashboards.hosts import HOSTS
 from dashboards.minio import MINIO
-from dashboards.panels import queries
+from dashboards.panels import EVERYTHING, queries
 from dashboards.projects import PROJECTS
 
 DASHBOARDS = (HOME, HOSTS, CITUS, MINIO, PROJECTS)
@@ -42,7 +42,7 @@ class Expression:
             shown: the time that the dashboard shows.
         """
         filled = self.expr.replace("$__rate_interval", rate_interval).replace("$__range", shown)
-        return re.sub(r"\$\w+", ".*", filled)
+        return re.sub(r"\$\w+", EVERYTHING, filled)
 
 
 def expressions() -> Iterator[Expression]:

@@ -17,7 +17,7 @@ from dashboards.panels import (
 )
 
 CHOSEN = 'datname=~"$database"'
-POSTGRES = f'job="postgres",{CHOSEN}'
+POSTGRES = f'job="postgres",datname!~"template.*",{CHOSEN}'
 
 NO_STANDBY = "there may be no standby, and exporter 0.11 does not measure its lag"
 

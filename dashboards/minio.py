@@ -176,8 +176,8 @@ MINIO = Dashboard(
                 ),
                 Stat(
                     title="Growth in a day",
-                    help="As in the last 24 hours.",
-                    queries=[Query("86400 * deriv(minio:objects_bytes:size[24h])")],
+                    help="In the last 24 hours, or since it is measured.",
+                    queries=[Query("delta(minio:objects_bytes:size[1d])")],
                     unit="bytes",
                     height=8,
                 ),

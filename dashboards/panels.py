@@ -14,6 +14,9 @@ WIDTH = 24
 Step = tuple[float, str]
 """From this value on, this colour."""
 
+EVERYTHING = ".+"
+"""What a variable stands for when all is chosen: any value, but one."""
+
 GREEN, ORANGE, RED = "green", "orange", "red"
 
 

@@ -7,9 +7,9 @@ another. MinIO's requests are not told apart by bucket: that would be a scrape f
 from dashboards import promql
 from dashboards.panels import Dashboard, Graph, Query, Row, Table, Variable
 
-DATABASE = 'datname=~"$project"'
+DATABASE = 'datname!~"postgres|template.*",datname=~"$project"'
 POSTGRES = f'job="postgres",{DATABASE}'
-BUCKET = 'bucket=~"($project)-.*"'
+BUCKET = 'bucket=~"($project)-.+"'
 
 
 SIZE = f"max by (datname) (citus:database_bytes:size{{{DATABASE}}})"
@@ -17,7 +17,7 @@ TRANSACTIONS = f"sum by (datname) (postgres:transactions:rate5m{{{DATABASE}}})"
 CONNECTIONS = (
     f'sum by (datname) (pg_stat_activity_count{{job="postgres",role="coordinator",{DATABASE}}})'
 )
-GROWTH = f"7 * 86400 * max by (datname) (deriv(citus:database_bytes:size{{{DATABASE}}}[1d]))"
+GROWTH = f"max by (datname) (delta(citus:database_bytes:size{{{DATABASE}}}[7d]))"
 
 OLD_VERSIONS = " - ".join(
     promql.bucket(f"{what}_count", BUCKET) for what in ("versions", "objects")
@@ -27,13 +27,16 @@ PROJECTS = Dashboard(
     uid="projects",
     title="Projects",
     help="What does each application use?",
-    variables=[Variable("project", "Project", "citus_database_size_bytes", "datname")],
+    variables=[
+        Variable("project", "Project", 'citus_database_size_bytes{datname!="postgres"}', "datname")
+    ],
     rows=[
         Row(
             "Databases",
             [
                 Table(
                     title="Databases",
+                    help="Growth is that of seven days, or since it is measured.",
                     queries=[
                         Query(SIZE, "Size", "bytes"),
                         Query(GROWTH, "Growth in a week", "bytes"),

@@ -23,6 +23,7 @@ from grafana_foundation_sdk.models import (
 from grafana_foundation_sdk.models import dashboard as grafana
 
 from dashboards.panels import (
+    EVERYTHING,
     GREEN,
     RED,
     WIDTH,
@@ -92,7 +93,7 @@ def _variable(variable: Variable) -> grafana.VariableModel:
         sort=grafana.VariableSort.NATURAL_ASC,
         multi=True,
         include_all=True,
-        all_value=".*",
+        all_value=EVERYTHING,
         current=grafana.VariableOption(selected=True, text=["All"], value=["$__all"]),
     )
 

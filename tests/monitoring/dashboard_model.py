@@ -407,7 +407,7 @@ class Variable(Part):
     sort: Literal[7]
     multi: Literal[True]
     include_all: Literal[True]
-    all_value: Literal[".*"]
+    all_value: Literal[".+"]
     current: Current
     allow_custom_value: bool
     skip_url_sync: Literal[False]

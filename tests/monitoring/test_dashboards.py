@@ -14,6 +14,7 @@ import yaml
 from grafana_foundation_sdk.models import units
 from pydantic import ValidationError
 
+from components.monitoring.thresholds import threshold_rules
 from config.settings import ThresholdSettings
 from dashboards import DASHBOARDS, expressions
 from dashboards.__main__ import FOLDER
@@ -142,12 +143,10 @@ def test_every_query_is_listed() -> None:
 
 
 def recorded() -> Iterator[str]:
-    for path in RULES.glob("*.yaml"):
-        for group in yaml.safe_load(path.read_text())["groups"]:
+    thresholds = threshold_rules(ThresholdSettings().model_dump())
+    for text in (thresholds, *(path.read_text() for path in RULES.glob("*.yaml"))):
+        for group in yaml.safe_load(text)["groups"]:
             yield from (rule["record"] for rule in group["rules"] if "record" in rule)
-    for name in ThresholdSettings.model_fields:
-        yield f"arquitectura:threshold:{name}"
-    yield "arquitectura:citus_workers:expected"
 
 
 def test_recorded_series_exist() -> None:
