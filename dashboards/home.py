@@ -1,6 +1,7 @@
 """The first page: is everything fine, and what do I scale next."""
 
 from dashboards import promql
+from dashboards.minio import STATE
 from dashboards.panels import (
     GREEN,
     ORANGE,
@@ -61,7 +62,9 @@ def _firing(title: str, severity: str, colour: str) -> Stat:
 def _share(expr: str, limit: str, legend: str, may_be_empty: str | None = None) -> Query:
     """The largest value of an expression, in per cent of the threshold for it."""
     return Query(
-        f"topk(1, 100 * ({expr}) / on () group_left () {limit})", legend, None, may_be_empty
+        f"topk(1, 100 * ({expr}) / on () group_left () {limit})",
+        legend,
+        may_be_empty=may_be_empty,
     )
 
 
@@ -83,17 +86,7 @@ HOME = Dashboard(
                     "Whether every database has all workers that the config asks for, and "
                     "Citus uses them.",
                 ),
-                Stat(
-                    title="MinIO",
-                    help="Degraded: files are read and written, but a node or drive is missing. "
-                    "Down: without it files cannot be written.",
-                    queries=[Query(promql.MINIO_STATE)],
-                    width=3,
-                    texts={0: ("down", RED), 1: ("degraded", ORANGE), 2: ("fine", GREEN)},
-                    steps=[(0, RED), (1, ORANGE), (2, GREEN)],
-                    filled=True,
-                    absent="no answer",
-                ),
+                STATE,
                 _tile(
                     "Edge",
                     'min(up{job="traefik"})',

@@ -38,6 +38,19 @@ def _latency(quantile: float) -> Query:
     )
 
 
+STATE = Stat(
+    title="MinIO",
+    help="Degraded: files are read and written, but a node or drive is missing. "
+    "Down: without it files cannot be written.",
+    queries=[Query(promql.MINIO_STATE)],
+    width=3,
+    texts={0: ("down", RED), 1: ("degraded", ORANGE), 2: ("fine", GREEN)},
+    steps=[(0, RED), (1, ORANGE), (2, GREEN)],
+    filled=True,
+    absent="no answer",
+)
+"""The tile that tells whether MinIO is fine; on the home page, too."""
+
 MINIO = Dashboard(
     uid="minio",
     title="MinIO",
@@ -46,15 +59,7 @@ MINIO = Dashboard(
         Row(
             "Now",
             [
-                Stat(
-                    title="State",
-                    queries=[Query(promql.MINIO_STATE)],
-                    texts={0: ("down", RED), 1: ("degraded", ORANGE), 2: ("fine", GREEN)},
-                    steps=[(0, RED), (1, ORANGE), (2, GREEN)],
-                    filled=True,
-                    absent="no answer",
-                    width=3,
-                ),
+                STATE,
                 Stat(
                     title="Nodes that do not answer",
                     queries=[Query(promql.MINIO_SILENT)],

@@ -105,7 +105,6 @@ class Stat(Panel):
         limit: red from there on.
         steps: colours where there is no limit.
         texts: what to show for a value instead of the number, and its colour.
-        history: whether a small graph stands behind the value.
         filled: whether the colour fills the tile.
         absent: what to show when there is no answer.
     """
@@ -115,7 +114,6 @@ class Stat(Panel):
     limit: Limit | None = None
     steps: Sequence[Step] = ()
     texts: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    history: bool = False
     filled: bool = False
     absent: str = "none"
 

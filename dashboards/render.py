@@ -199,13 +199,12 @@ def _graph(panel: Graph) -> grafana.Panel:
 
 
 def _stat(panel: Stat) -> grafana.Panel:
-    graph = common.BigValueGraphMode.AREA if panel.history else common.BigValueGraphMode.NONE
     return grafana.Panel(
         type_val="stat",
-        targets=_targets(panel, instant=not panel.history),
+        targets=_targets(panel, instant=True),
         transformations=_limit_as_colour(panel),
         options=stat.Options(
-            graph_mode=graph,
+            graph_mode=common.BigValueGraphMode.NONE,
             color_mode=common.BigValueColorMode.BACKGROUND
             if panel.filled
             else common.BigValueColorMode.VALUE,

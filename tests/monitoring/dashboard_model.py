@@ -79,7 +79,7 @@ class GraphOptions(Part):
 class StatOptions(Part):
     """Of a large value."""
 
-    graph_mode: Literal["none", "area"]
+    graph_mode: Literal["none"]
     color_mode: Literal["value", "background"]
     justify_mode: Literal["auto"]
     text_mode: Literal["auto"]
