@@ -127,6 +127,11 @@ def gib(size: float, *, sign: bool = False) -> str:
     return f"{size / GIB:{'+' if sign else ''},.1f} GiB"
 
 
+def percent(part: float, whole: float) -> str:
+    """A share for people."""
+    return f"{part / whole * 100:.0f} %"
+
+
 _CPUS = _Resource(
     name="CPUs",
     use=lambda measured: measured.cpu,
@@ -296,11 +301,12 @@ class _Adviser:
             if not found:
                 continue
             _, host, disk, share, room, on_volume = max(found, key=lambda one: one[0])
+            pace = "" if disk.used > share * room else f": above {percent(share, 1)} within a week"
             self._decide(
                 f"disk of {_people(role)}",
                 f"{host.name}: {gib(disk.used)} of {gib(room)} are used at {disk.mountpoint} "
-                f"({disk.used / room:.0%}), {gib(disk.growth, sign=True)} a day"
-                f"{'' if disk.used > share * room else f': above {share:.0%} within a week'}.",
+                f"({percent(disk.used, room)}), {gib(disk.growth, sign=True)} a day"
+                f"{pace}.",
                 self._larger_disks(role, disk, share, on_volume),
                 "No setting makes this disk larger: `docker system df` shows what can be deleted.",
             )
@@ -556,9 +562,8 @@ def _up(number: float, step: int) -> int:
 def _used(what: str, use: Use, room: float, resource: _Resource) -> str:
     """The sentence with the numbers."""
     return (
-        f"{what} in use: {resource.text(use.busy)} of {resource.text(room)} "
-        f"({use.busy / room:.0%}) or more during 1 % of the time, {resource.text(use.worst)} at "
-        "worst."
+        f"{what} in use for 1 % of the time: {resource.text(use.busy)} of {resource.text(room)} "
+        f"({percent(use.busy, room)}) or more; at worst {resource.text(use.worst)}."
     )
 
 

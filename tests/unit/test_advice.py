@@ -196,8 +196,8 @@ def test_busy_data_servers_become_the_next_larger_type_of_the_same_kind() -> Non
     ]
     assert one.what == "CPUs of the data servers"
     assert one.reason == (
-        "data-2: CPUs in use: 3.9 cores of 4.0 cores (98%) or more during 1 % of the time, "
-        "3.9 cores at worst."
+        "data-2: CPUs in use for 1 % of the time: 3.9 cores of 4.0 cores (98 %) or more; at worst "
+        "3.9 cores."
     )
     assert (one.extra, one.currency) == (Decimal("96.00"), "EUR")  # four times the difference
 
@@ -280,8 +280,8 @@ def test_a_volume_has_room_for_its_growth() -> None:
     assert one.changes == (Change(path="hosts.data.volume_gb", value=1080),)
     assert one.extra == Decimal("0.044") * 580 * 4
     assert one.reason == (
-        "data-1: 300.0 GiB of 490.0 GiB are used at /var/lib/docker/volumes (61%), "
-        "+20.0 GiB a day: above 80% within a week."
+        "data-1: 300.0 GiB of 490.0 GiB are used at /var/lib/docker/volumes (61 %), "
+        "+20.0 GiB a day: above 80 % within a week."
     )
 
 
