@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 export PATH := $(if $(PULUMI_HOME),$(PULUMI_HOME),$(HOME)/.pulumi)/bin:$(HOME)/.local/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs bench
+.PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs bench review
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -17,6 +17,9 @@ up: setup ## Bring the stack up (STACK=dev)
 
 down: setup ## Destroy the stack with all its data, unless it is protected (STACK=dev)
 	@$(PYTHON) -m ops.down $(STACK)
+
+review: setup ## The last seven days of a monitored stack, and what to change (STACK=dev)
+	@$(PYTHON) -m ops.review $(STACK)
 
 test: setup ## All checks and tests
 	@$(PYTHON) -m ops.test

@@ -1,5 +1,7 @@
 """Measures a week: expressions for Prometheus, and what their answers mean.
 
+The recorded series are those that alerts compare with their thresholds
+(`components/monitoring/rules`).
 A metric counts in its own unit, so that a limit that was raised since is compared with what was
 used, and not with a share of the old one.
 """
@@ -50,35 +52,27 @@ def _growth(expression: str) -> str:
 
 
 _CPU = (
-    f'sum by (host) (1 - rate(node_cpu_seconds_total{{job="node",mode="idle"}}[{STEP_MINUTES}m]))'
+    "max by (host) (host:cpu_percent:rate5m) / 100 "
+    '* count by (host) (node_cpu_seconds_total{job="node",mode="idle"})'
 )
 _MEMORY = (
     'max by (host) (node_memory_MemTotal_bytes{job="node"} - '
     'node_memory_MemAvailable_bytes{job="node"})'
 )
-_DISK = (
-    'max by (host, mountpoint) (node_filesystem_{what}_bytes{job="node",mountpoint!~"/boot.*",'
-    'fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|nsfs|fuse.*"})'
-)
-_SIZE, _FREE = _DISK.replace("{what}", "size"), _DISK.replace("{what}", "avail")
+_DISK = 'max by (host, mountpoint) (node_filesystem_size_bytes{job="node"})'
+_DISK_FREE = 'max by (host, mountpoint) (host:filesystem_bytes:free{mountpoint!~"/boot.*"})'
+_DISK_USED = f"{_DISK} - {_DISK_FREE}"
 _CONTAINER_CPU = (
     'sum by (name) (rate(container_cpu_usage_seconds_total{job="cadvisor",name!=""}'
     f"[{STEP_MINUTES}m]))"
 )
-_CONTAINER_MEMORY = 'max by (name) (container_memory_working_set_bytes{job="cadvisor",name!=""})'
-# MinIO leaves out what is zero.
-_STORAGE = 'max(minio_cluster_health_capacity_usable_total_bytes{job="minio"})'
-_STORAGE_USED = (
-    f'{_STORAGE} - (max(minio_cluster_health_capacity_usable_free_bytes{{job="minio"}}) '
-    f"or 0 * {_STORAGE})"
-)
-_REQUESTS = f'sum(rate(minio_api_requests_total{{job="minio"}}[{STEP_MINUTES}m])) or 0 * {_STORAGE}'
+_CONTAINER_MEMORY = "max by (name) (container:memory_bytes:needed)"
+_STORAGE = "minio:capacity_bytes:total"
+_STORAGE_USED = "minio:capacity_bytes:total - minio:capacity_bytes:free"
+# MinIO has no series of what never happened.
+_REQUESTS = f"sum(minio:requests:rate5m) or 0 * {_STORAGE}"
 _DATABASE = 'sum by (datname) (pg_database_size_bytes{job="postgres"})'
-_TRANSACTIONS = (
-    f'sum by (datname) (rate(pg_stat_database_xact_commit{{job="postgres",role="coordinator"}}'
-    f"[{STEP_MINUTES}m]) + rate(pg_stat_database_xact_rollback"
-    f'{{job="postgres",role="coordinator"}}[{STEP_MINUTES}m]))'
-)
+_TRANSACTIONS = 'sum by (datname) (postgres:transactions:rate5m{role="coordinator"})'
 _ALERTS = 'ALERTS{alertstate="firing",alertname!="Watchdog"}'
 _OF_ALERT = "alertname, severity, host, instance, name, datname, node"
 
@@ -90,9 +84,9 @@ QUERIES: Mapping[str, str] = {
     "memory size": 'max by (host) (node_memory_MemTotal_bytes{job="node"})',
     "memory busy": _busy(_MEMORY),
     "memory worst": _worst(_MEMORY),
-    "disk size": _SIZE,
-    "disk used": f"{_SIZE} - {_FREE}",
-    "disk growth": _growth(f"{_SIZE} - {_FREE}"),
+    "disk size": f"{_DISK} and {_DISK_FREE}",
+    "disk used": _DISK_USED,
+    "disk growth": _growth(_DISK_USED),
     "container cpu busy": _busy(_CONTAINER_CPU),
     "container cpu worst": _worst(_CONTAINER_CPU),
     "container memory busy": _busy(_CONTAINER_MEMORY),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+import yaml
 
+from components import monitoring
 from config.problems import ConfigError
 from ops.review import __main__ as program
 from ops.review.measure import MAY_BE_EMPTY, QUERIES, measure
@@ -125,6 +128,20 @@ def test_the_recording_answers_what_is_asked(week: str) -> None:
     assert {answer["status"] for answer in answers.values()} == {"success"}
     empty = {name for name, query in QUERIES.items() if not answers[query]["data"]["result"]}
     assert empty <= set(MAY_BE_EMPTY)
+
+
+def test_every_recorded_series_has_its_rule() -> None:
+    rules = Path(monitoring.__file__).parent / "rules"
+    recorded = {
+        rule["record"]
+        for file in rules.glob("*.yaml")
+        for group in yaml.safe_load(file.read_text())["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    asked = set(re.findall(r"[a-z]+:[a-z_]+:[a-z0-9_]+", " ".join(QUERIES.values())))
+    assert asked <= recorded
+    assert "host:cpu_percent:rate5m" in asked
 
 
 # The page.

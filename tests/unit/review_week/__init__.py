@@ -1,8 +1,9 @@
 """Two weeks of `prod`, as a real Prometheus answers the review: `load.json` and `idle.json`.
 
-The metrics are made up here, under the names and labels of the exporters and of MinIO; the answers
-are Prometheus'. `python -m tests.unit.review_week` records them again, in Docker, with any image
-that has `prometheus` and `promtool` (the sandbox's, if not told otherwise).
+The series are made up here, under the names and labels that exporters, MinIO and the recording
+rules give them; the answers are Prometheus'. `python -m tests.unit.review_week` records them again,
+in Docker on Linux, with any image that has `prometheus` and `promtool` (the sandbox's, if not told
+otherwise).
 """
 
 import json

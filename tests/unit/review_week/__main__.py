@@ -85,8 +85,12 @@ def line(first: float, last: float) -> Callable[[float], float]:
     return lambda second: first + (last - first) * second / (DAYS * 86400)
 
 
-def without(share: Share) -> Share:
-    return lambda hour: 1 - share(hour)
+def hourly(share: Share) -> Callable[[float], float]:
+    return lambda second: share(second / 3600)
+
+
+def percent(share: Share) -> Callable[[float], float]:
+    return lambda second: 100 * share(second / 3600)
 
 
 def breathing(value: float, by: float) -> Callable[[float], float]:
@@ -99,24 +103,22 @@ def series(busy: bool) -> Iterator[Point]:
     for name in SERVERS:
         used = load(name) if busy else idle(name)
         node = {"job": "node", "instance": name, "host": name}
+        host = {"instance": name, "host": name}
+        yield "host:cpu_percent:rate5m", "gauge", host, percent(used.cpu)
         for core in range(CORES):
-            labels = {**node, "cpu": str(core)}
-            yield "node_cpu_seconds", "counter", {**labels, "mode": "user"}, counter(used.cpu)
-            rest = counter(without(used.cpu))
-            yield "node_cpu_seconds", "counter", {**labels, "mode": "idle"}, rest
+            idle_core = {**node, "cpu": str(core), "mode": "idle"}
+            yield "node_cpu_seconds", "counter", idle_core, counter(lambda _: 0.5)
         total = 15.6 * GIB
         yield "node_memory_MemTotal_bytes", "gauge", node, level(total)
         free = breathing(total * (1 - used.memory), 0.05 * total)
         yield "node_memory_MemAvailable_bytes", "gauge", node, free
         size = (98 if name == "main" else 490) * GIB
-        disk = {**node, "device": "/dev/sdb", "fstype": "ext4"}
-        disk["mountpoint"] = "/var/lib/docker/volumes"
-        yield "node_filesystem_size_bytes", "gauge", disk, level(size)
+        disk = {"mountpoint": "/var/lib/docker/volumes"}
+        yield "node_filesystem_size_bytes", "gauge", {**node, **disk}, level(size)
         room = line(size * (1 - used.disk), size * (1 - used.disk_end))
-        yield "node_filesystem_avail_bytes", "gauge", disk, room
-        memory_disk = {**node, "device": "tmpfs", "fstype": "tmpfs", "mountpoint": "/run"}
-        yield "node_filesystem_size_bytes", "gauge", memory_disk, level(GIB)
-        yield "node_filesystem_avail_bytes", "gauge", memory_disk, level(0)
+        yield "host:filesystem_bytes:free", "gauge", {**host, **disk}, room
+        # Not recorded as free: nobody's data.
+        yield "node_filesystem_size_bytes", "gauge", {**node, "mountpoint": "/run"}, level(GIB)
     yield from containers(busy)
     yield from minio(busy)
     yield from postgres(busy)
@@ -136,25 +138,20 @@ def containers(busy: bool) -> Iterator[Point]:
         yield "container_cpu_usage_seconds", "counter", of, counter(rate)
         used = (7.5 if container.endswith("coordinator") else 4) if busy else 0.5
         used = min(used, 2) if "minio" in container else used
-        yield "container_memory_working_set_bytes", "gauge", of, level(used * GIB)
+        yield "container:memory_bytes:needed", "gauge", of, level(used * GIB)
 
 
 def minio(busy: bool) -> Iterator[Point]:
     total = 980 * GIB
-    for n, host in enumerate(DATA, 1):
-        of = {"job": "minio", "instance": f"minio-{n}", "host": host}
-        yield "minio_cluster_health_capacity_usable_total_bytes", "gauge", of, level(total)
-        first, last = (0.6, 0.73) if busy else (0.02, 0.02)
-        yield (
-            "minio_cluster_health_capacity_usable_free_bytes",
-            "gauge",
-            of,
-            line(total * (1 - first), total * (1 - last)),
-        )
-        if busy:  # else MinIO has no such series
-            api = {**of, "name": "PutObject", "type": "s3"}
-            yield "minio_api_requests", "counter", api, counter(office(1, 12))
-            yield "minio_api_requests_5xx_errors", "counter", api, counter(lambda _: 0.0001)
+    first, last = (0.6, 0.73) if busy else (0.02, 0.02)
+    yield "minio:capacity_bytes:total", "gauge", {}, level(total)
+    free = line(total * (1 - first), total * (1 - last))
+    yield "minio:capacity_bytes:free", "gauge", {}, free
+    if busy:  # else MinIO has no such series
+        for name, night, day in (("PutObject", 1, 12), ("GetObject", 3, 36)):
+            yield "minio:requests:rate5m", "gauge", {"name": name}, hourly(office(night, day))
+        of = {"job": "minio", "instance": "minio-1", "host": "data-1", "name": "PutObject"}
+        yield "minio_api_requests_5xx_errors", "counter", of, counter(lambda _: 0.0004)
 
 
 def postgres(busy: bool) -> Iterator[Point]:
@@ -166,10 +163,9 @@ def postgres(busy: bool) -> Iterator[Point]:
             labels = {**of, "datname": database}
             size = share * GIB * (20 if busy and n else 0.01)
             yield "pg_database_size_bytes", "gauge", labels, line(size, size * 1.2)
-            for what, part in (("commit", 0.99), ("rollback", 0.01)):
-                rate = share * part
-                day = office(30 * rate, 250 * rate) if busy else office(0.5 * rate, 0.5 * rate)
-                yield f"pg_stat_database_xact_{what}", "gauge", labels, counter(day)
+            day = office(30 * share, 250 * share) if busy else office(0.5 * share, 0.5 * share)
+            done = {key: labels[key] for key in ("instance", "host", "role", "datname")}
+            yield "postgres:transactions:rate5m", "gauge", done, hourly(day)
 
 
 def alerts(busy: bool) -> Iterator[Point]:
