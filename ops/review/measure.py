@@ -47,10 +47,11 @@ def _mean(expression: str) -> str:
 
 
 def _growth(expression: str) -> str:
-    """A day, as a line through a value an hour: one that jumps for a moment is none."""
-    return f"deriv(({expression})[{DAYS}d:1h]) * {SECONDS_PER_DAY}"
+    """A day, as the slope of a line through the week: one that jumps for a moment is none."""
+    return _over("deriv(", expression) + f" * {SECONDS_PER_DAY}"
 
 
+_SCRAPED = 'timestamp(up{job="prometheus"})'
 _CPU = (
     "max by (host) (host:cpu_percent:rate5m) / 100 "
     '* count by (host) (node_cpu_seconds_total{job="node",mode="idle"})'
@@ -77,7 +78,7 @@ _ALERTS = 'ALERTS{alertstate="firing",alertname!="Watchdog"}'
 _OF_ALERT = "alertname, severity, host, instance, name, datname, node"
 
 QUERIES: Mapping[str, str] = {
-    "seconds": f'time() - min(min_over_time(timestamp(up{{job="prometheus"}})[{DAYS}d:1h]))',
+    "seconds": f"time() - min({_over('min_over_time(', _SCRAPED)})",
     "cores": 'count by (host) (node_cpu_seconds_total{job="node",mode="idle"})',
     "cpu busy": _busy(_CPU),
     "cpu worst": _worst(_CPU),
@@ -110,12 +111,9 @@ QUERIES: Mapping[str, str] = {
 """What is asked, by what it is."""
 
 MAY_BE_EMPTY: Mapping[str, str] = {
-    "alert minutes": "no alert fired",
-    "alerts now": "no alert fires",
-    "container cpu busy": "cAdvisor is switched off",
-    "container cpu worst": "cAdvisor is switched off",
-    "container memory busy": "cAdvisor is switched off",
-    "container memory worst": "cAdvisor is switched off",
+    **dict.fromkeys(("alert minutes", "alerts now"), "no alert fires, or fired"),
+    **dict.fromkeys((name for name in QUERIES if "container" in name), "cAdvisor is switched off"),
+    **dict.fromkeys((name for name in QUERIES if "growth" in name), "measured for ten minutes"),
 }
 """The queries that a monitored stack may have no answer to, and when."""
 

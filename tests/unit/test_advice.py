@@ -292,6 +292,19 @@ def test_the_main_servers_disk_has_the_threshold_of_disks() -> None:
     assert values(advice) == {"hosts.main.volume_gb": 150}
 
 
+def test_a_full_system_disk_hides_no_full_volume() -> None:
+    full = host("main", disks=[disk(160, 159, mountpoint="/"), disk(98, 90)])
+    volume, system = advise(prod_week(full), of(PROD), "prod", OFFER)
+    assert values([volume]) == {"hosts.main.volume_gb": 150}
+    assert system.changes == ()
+
+
+def test_a_server_that_leaves_needs_nothing() -> None:
+    measured = prod_week(host("data-4", cpu=4))
+    fewer = of(PROD, minio={"pools": [{"nodes": 1}]}, citus={"workers": 1})
+    assert advise(measured, fewer, "prod", OFFER) == ()
+
+
 # Horizontal.
 
 LARGEST: Mapping[str, Any] = {
