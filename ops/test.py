@@ -51,7 +51,7 @@ LINT = (
         ["env", "MYPYPATH=sandbox/plugins", PYTHON, "-m", "mypy", "-p", "standin"],
     ),
 )
-UNIT = _pytest("unit", "-n", "2", "tests/unit")
+UNIT = _pytest("unit", "-n", "2", "tests/unit", "tests/monitoring")
 ENGINE = _pytest("engine", "tests/engine")
 LIFE = _pytest("life", "tests/local/test_life.py")
 OTHER_LIVES = _pytest(
@@ -60,6 +60,7 @@ OTHER_LIVES = _pytest(
     "tests/local/test_distributed_storage.py",
     "tests/local/test_membership_citus.py",
 )
+MONITORED = _pytest("monitored life", "tests/local/test_monitoring.py")
 CLOUD = _pytest("cloud", "tests/cloud")
 SANDBOX = (
     Check(
@@ -76,7 +77,7 @@ SANDBOX = (
 def stages() -> Sequence[Sequence[Check]]:
     """Checks of one stage run side by side; a stage runs when the one before has succeeded."""
     sandbox = SANDBOX if in_sandbox() else ()
-    return ((*LINT, UNIT), (ENGINE, *sandbox), (LIFE, OTHER_LIVES), (CLOUD,))
+    return ((*LINT, UNIT), (ENGINE, *sandbox), (LIFE, OTHER_LIVES, MONITORED), (CLOUD,))
 
 
 def main() -> int:

@@ -156,6 +156,14 @@ def test_the_summary_says_where_everything_is(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
+def test_the_summary_names_the_consoles_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    consoles = {"grafana": "http://127.0.0.1:3000", "cloudbeaver": "http://127.0.0.1:8978"}
+    lines = list(summary("dev", {**OUTPUTS, **consoles}))
+    assert "  Grafana      http://127.0.0.1:3000  (user admin)" in lines
+    assert "  CloudBeaver  http://127.0.0.1:8978  (user administrator)" in lines
+
+
 def test_down_refuses_what_is_protected() -> None:
     with pytest.raises(StackError, match="shop-database of stack dev are protected"):
         refuse_protected("dev", [{"urn": "urn:pulumi:dev::a::b::shop-database", "protect": True}])
