@@ -321,7 +321,7 @@ def test_a_project_is_measured_by_itself(stack: LiveStack) -> None:
     stack.up()
     assert container_ids("test-mon") == before
     eventually(lambda: query('citus_node_active{datname="blog", role="worker"}'), within=60)
-    eventually(lambda: query('citus_node_shard_count{datname="blog"}'), within=60)
+    eventually(lambda: query('citus_node_shard_count{datname="blog"}'), within=120)
 
 
 def test_a_worker_is_measured_by_itself(stack: LiveStack) -> None:
@@ -340,8 +340,16 @@ def test_a_worker_is_measured_by_itself(stack: LiveStack) -> None:
     eventually(lambda: query('pg_up{instance="citus-worker-3"} == 1'), within=30)
 
 
-def test_what_leaves_disappears(stack: LiveStack) -> None:
-    stack.configure(projects={**PROJECTS, "blog": {}}, monitoring=MONITORING)
+def test_a_project_that_leaves_is_forgotten(stack: LiveStack) -> None:
+    # The exporter has a session in the database that goes.
+    stack.configure(projects=PROJECTS, monitoring=MONITORING, citus={"workers": 3})
+    stack.up()
+    eventually(lambda: not query('citus_node_active{datname="blog"}'), within=30)
+    assert query('pg_exporter_last_scrape_error{job="citus"} == 0')
+
+
+def test_so_is_a_worker(stack: LiveStack) -> None:
+    stack.configure(projects=PROJECTS, monitoring=MONITORING)
     stack.up()
     eventually(lambda: all_up(2), within=60)
     stack.preview(expect_no_changes=True)
@@ -350,7 +358,7 @@ def test_what_leaves_disappears(stack: LiveStack) -> None:
 def test_without_monitoring_nothing_of_it_is_left(stack: LiveStack) -> None:
     nodes = ("citus-coordinator", "citus-worker-1", "citus-worker-2")
     before = container_ids("test-mon")
-    stack.configure(projects={**PROJECTS, "blog": {}})
+    stack.configure(projects=PROJECTS)
     stack.up()
     after = container_ids("test-mon")
     assert after == {
