@@ -4,7 +4,8 @@ PYTHON := .venv/bin/python
 export PATH := $(if $(PULUMI_HOME),$(PULUMI_HOME),$(HOME)/.pulumi)/bin:$(HOME)/.local/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs bench
+.PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs dashboards bench \
+	review
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -18,11 +19,14 @@ up: setup ## Bring the stack up (STACK=dev)
 down: setup ## Destroy the stack with all its data, unless it is protected (STACK=dev)
 	@$(PYTHON) -m ops.down $(STACK)
 
+review: setup ## The last seven days of a monitored stack, and what to change (STACK=dev)
+	@$(PYTHON) -m ops.review $(STACK)
+
 test: setup ## All checks and tests
 	@$(PYTHON) -m ops.test
 
-test-unit: setup ## Settings, plan and components under mocks: seconds
-	@$(PYTHON) -m pytest -q -n 2 tests/unit
+test-unit: setup ## Settings, plan, components under mocks, alerts, dashboards: seconds
+	@$(PYTHON) -m pytest -q -n 2 tests/unit tests/monitoring
 
 test-engine: setup ## Previews of every stack by the real engine
 	@$(PYTHON) -m pytest -q tests/engine
@@ -39,8 +43,12 @@ lint: setup ## Format, lint and types
 format: setup ## Rewrite the sources in the common format
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
-docs: setup ## Render docs/settings.md from the settings' descriptions
+docs: setup ## Render docs/settings.md and docs/alerts.md from the settings and the alerts
 	@$(PYTHON) -m ops.settings_doc
+	@$(PYTHON) -m ops.alerts_doc
+
+dashboards: setup ## Render Grafana's dashboards into docs/dashboards
+	@$(PYTHON) -m dashboards
 
 bench: setup ## Measure speed, side by side with the floor
 	@$(PYTHON) -m bench

@@ -70,7 +70,7 @@ class ContainerArgs:
     healthcheck: Healthcheck
     command: Sequence[str] = ()
     entrypoint: Sequence[str] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     files: Sequence[File] = ()
     volumes: Sequence[docker.ContainerVolumeArgs] = ()
     ports: Sequence[Port] = ()
@@ -95,7 +95,7 @@ def container(
         hostname=None if args.host_network else f"{host.prefix}{name}",
         command=list(args.command),
         entrypoints=args.entrypoint,
-        envs=[f"{key}={value}" for key, value in args.environment.items()],
+        envs=[pulumi.Output.concat(key, "=", value) for key, value in args.environment.items()],
         uploads=[_upload(file) for file in args.files],
         volumes=list(args.volumes),
         network_mode="host" if args.host_network else None,

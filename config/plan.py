@@ -3,19 +3,22 @@
 Names and addresses never change once given out: MinIO's arguments and `pg_dist_node` hold them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import islice
 
+from config.monitoring import MonitoringPlan, Surroundings, plan_monitoring
 from config.settings import (
     CitusNodeSettings,
+    CloudBeaverSettings,
     HetznerHosts,
     Images,
     MinioPoolSettings,
     ProjectSettings,
     Rebalance,
     Settings,
+    optional_ports,
 )
 
 MINIO_PORT = 9000
@@ -35,6 +38,8 @@ GROUP_SIZE = 10
 
 EDGE_MEMORY_MB = 256
 EDGE_CPUS = 2.0
+CLOUDBEAVER_CPUS = 1.0
+CLOUDBEAVER_PORT = 8978
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +207,12 @@ class Plan:
     citus: CitusPlan
     projects: tuple[ProjectPlan, ...]
     protect: bool
+    monitoring: MonitoringPlan | None
+    cloudbeaver: CloudBeaverSettings | None
     hetzner: HetznerPlan | None
     """None for a stack on this machine's Docker."""
+    optional_ports: Mapping[str, int]
+    """The ports taken on 127.0.0.1 by what can be left out, by the setting that chooses them."""
 
     @property
     def published_ports(self) -> dict[str, int]:
@@ -212,6 +221,7 @@ class Plan:
             "minio.api_port": self.minio.api_port,
             "minio.console_port": self.minio.console_port,
             "citus.port": self.citus.port,
+            **self.optional_ports,
         }
 
     @property
@@ -231,6 +241,7 @@ def make_plan(settings: Settings, stack: str) -> Plan:
     )
     minio = _minio(settings, places)
     citus = _citus(settings, places)
+    monitoring = _monitoring(settings, places, minio, citus)
     return Plan(
         stack=stack,
         prefix=prefix,
@@ -241,9 +252,12 @@ def make_plan(settings: Settings, stack: str) -> Plan:
             _project(name, project, protect) for name, project in settings.projects.items()
         ),
         protect=protect,
-        hetzner=_hetzner(settings.images, stack, places, minio, citus)
+        monitoring=monitoring,
+        cloudbeaver=settings.cloudbeaver if settings.cloudbeaver.enabled else None,
+        hetzner=_hetzner(settings, stack, places, minio, citus, monitoring)
         if isinstance(places, _Servers)
         else None,
+        optional_ports=optional_ports(settings),
     )
 
 
@@ -405,42 +419,90 @@ def _citus(settings: Settings, places: _Laptop | _Servers) -> CitusPlan:
     )
 
 
-def _hetzner(
-    images: Images, stack: str, places: _Servers, minio: MinioPlan, citus: CitusPlan
-) -> HetznerPlan:
-    nodes = (*minio.nodes, *citus.nodes)
-    data_servers = len({node.host for node in nodes} - {MAIN})
+def _monitoring(
+    settings: Settings, places: _Laptop | _Servers, minio: MinioPlan, citus: CitusPlan
+) -> MonitoringPlan | None:
+    if not settings.monitoring.enabled:
+        return None
+    hosts: Mapping[str, str | None] = (
+        {_server_name(number): places.ip(number) for number in range(_servers(minio, citus))}
+        if isinstance(places, _Servers)
+        else {LOCAL: None}
+    )
+    return plan_monitoring(
+        settings.monitoring,
+        settings.images,
+        Surroundings(prefix=places.prefix, hosts=hosts, edge=isinstance(places, _Servers)),
+        citus=citus.nodes,
+        minio=minio.nodes,
+    )
 
+
+def _servers(minio: MinioPlan, citus: CitusPlan) -> int:
+    """The number of servers: `main`, and one for each number that a node stands on."""
+    return 1 + len({node.host for node in (*minio.nodes, *citus.nodes)} - {MAIN})
+
+
+def _hetzner(
+    settings: Settings,
+    stack: str,
+    places: _Servers,
+    minio: MinioPlan,
+    citus: CitusPlan,
+    monitoring: MonitoringPlan | None,
+) -> HetznerPlan:
     def server(number: int) -> ServerPlan:
         name = _server_name(number)
-        settings = places.hosts.data if number and places.hosts.data else places.hosts.main
+        role = places.hosts.data if number and places.hosts.data else places.hosts.main
         return ServerPlan(
             name=name,
             full_name=f"{stack}-{name}",
             role="data" if number else "main",
-            server_type=settings.server_type,
-            volume_gb=settings.volume_gb,
+            server_type=role.server_type,
+            volume_gb=role.volume_gb,
             private_ip=places.ip(number),
             group=number // GROUP_SIZE + 1,
             holds_data=name == MAIN or name in {node.host for node in minio.nodes},
-            loads=tuple(_loads(name, images, minio, citus)),
+            loads=tuple(_loads(name, settings, minio, citus, monitoring)),
         )
 
     return HetznerPlan(
-        servers=tuple(server(number) for number in range(data_servers + 1)),
+        servers=tuple(server(number) for number in range(_servers(minio, citus))),
         network_cidr=places.hosts.network_cidr,
         subnet_cidr=str(places.subnet),
         hosts=places.hosts,
     )
 
 
-def _loads(server: str, images: Images, minio: MinioPlan, citus: CitusPlan) -> Iterator[Load]:
+def _loads(
+    server: str,
+    settings: Settings,
+    minio: MinioPlan,
+    citus: CitusPlan,
+    monitoring: MonitoringPlan | None,
+) -> Iterator[Load]:
+    images = settings.images
     if server == MAIN:
         yield Load(name="edge", image=images.traefik, memory_mb=EDGE_MEMORY_MB, cpus=EDGE_CPUS)
     for image, nodes in ((images.citus, citus.nodes), (images.minio, minio.nodes)):
         for node in nodes:
             if node.host == server:
                 yield Load(name=node.name, image=image, memory_mb=node.memory_mb, cpus=node.cpus)
+    for service in monitoring.services if monitoring else ():
+        if service.host == server:
+            yield Load(
+                name=service.name,
+                image=service.image,
+                memory_mb=service.memory_mb,
+                cpus=service.cpus,
+            )
+    if server == MAIN and settings.cloudbeaver.enabled:
+        yield Load(
+            name="cloudbeaver",
+            image=images.cloudbeaver,
+            memory_mb=settings.cloudbeaver.memory_mb,
+            cpus=CLOUDBEAVER_CPUS,
+        )
 
 
 def _project(name: str, project: ProjectSettings, protect: bool) -> ProjectPlan:

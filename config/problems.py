@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 PROVIDER_TAG = "provider="
 """Before the value of `provider`, in pydantic's location of what depends on it."""
 
-SECRETS = ("token",)
+SECRETS = ("token", "password", "url")
 """Settings whose value is not shown."""
 
 
@@ -132,7 +132,8 @@ def _command(location: Sequence[int | str], model: type[BaseModel]) -> str:
 
 def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     """The valid keys of the section at `location` inside `model`."""
-    return sorted(_annotation(model, location).model_fields)
+    fields = _annotation(model, location).model_fields
+    return sorted(field.alias or name for name, field in fields.items())
 
 
 def _annotation(model: type[BaseModel], location: Sequence[int | str]) -> Any:

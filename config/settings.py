@@ -27,6 +27,9 @@ from config.problems import PROVIDER_TAG, ConfigError, Problem, problems_of
 RESERVED_NAMES = {"none", "postgres", "public", "template0", "template1"}
 """Names PostgreSQL keeps for itself, as a role or as a database."""
 
+MONITORING_ROLE = "monitoring"
+"""The role in PostgreSQL that measures."""
+
 MINIO_SET_SIZES = range(2, 17)
 """Drives in one erasure set (MinIO, `cmd/endpoint-ellipses.go`, `setSizes`)."""
 
@@ -143,6 +146,7 @@ Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 MemoryMb = Annotated[StrictInt, Field(ge=256)]
 Cpus = Annotated[float, Field(ge=0.1)]
+Percent = Annotated[float, Field(gt=0, le=100)]
 Rebalance = Literal["online", "block_writes"]
 
 
@@ -201,7 +205,7 @@ class HetznerHosts(Model):
     ssh_identity_file: str | None = None
     """The private key that Pulumi logs in with. Default: what the SSH agent offers."""
     domain: DomainName | None = None
-    """The services' names are `s3.<domain>`, `console.<domain>` and `db.<domain>`, with
+    """The services' names are `s3.<domain>`, `console.<domain>`, `db.<domain>` and so on, with
     certificates of Let's Encrypt. Default: names from `domain_suffix` and the stack's own CA."""
     acme_email: str | None = None
     """Address that Let's Encrypt writes to. Needed with `domain`."""
@@ -251,6 +255,20 @@ class Images(Model):
     """The edge of a stack on servers."""
     busybox: Image = "docker.io/library/busybox:1.37.0"
     """Runs the one-shot containers that write files into volumes."""
+    prometheus: Image = "docker.io/prom/prometheus:v3.16.0"
+    """Keeps the metrics, and decides which alerts fire."""
+    alertmanager: Image = "docker.io/prom/alertmanager:v0.34.2"
+    """Sends alerts to people."""
+    node_exporter: Image = "docker.io/prom/node-exporter:v1.12.1"
+    """Measures a host."""
+    cadvisor: Image = "ghcr.io/google/cadvisor:0.60.5"
+    """Measures a host's containers."""
+    postgres_exporter: Image = "quay.io/prometheuscommunity/postgres-exporter:v0.20.1"
+    """Measures a Citus node, and what Citus knows of its databases."""
+    grafana: Image = "docker.io/grafana/grafana:13.0.1"
+    """Shows the metrics."""
+    cloudbeaver: Image = "docker.io/dbeaver/cloudbeaver:26.2.0"
+    """Shows the databases."""
 
 
 class MinioPoolSettings(Model):
@@ -319,6 +337,137 @@ class CitusSettings(Model):
     moving shard wait."""
 
 
+class ThresholdSettings(Model):
+    """When an alert fires."""
+
+    cpu_percent: Percent = 80
+    """Use of a host's or container's CPUs, in per cent."""
+    memory_percent: Percent = 80
+    """Use of a host's memory, or of a container's limit, in per cent."""
+    disk_free_percent: Percent = 15
+    """Free space of a file system, in per cent; below it the alert fires."""
+    connections_percent: Percent = 80
+    """Connections of a Citus node, in per cent of what it takes."""
+    replication_lag_seconds: Positive = 30
+    """How far a standby may be behind, in seconds."""
+    shard_imbalance_ratio: Annotated[float, Field(gt=1)] = 1.5
+    """Shards on the fullest worker, in multiples of the average."""
+    storage_percent: Percent = 80
+    """Use of the S3 storage, in per cent."""
+    certificate_days: Positive = 14
+    """Days before a certificate expires."""
+    error_percent: Percent = 5
+    """Requests that end with an error of the server, in per cent."""
+
+
+class EmailSettings(Model):
+    """Alerts by e-mail."""
+
+    to: str
+    """Who gets them; several addresses with commas."""
+    from_: Annotated[str, Field(alias="from")]
+    """The sender's address."""
+    smarthost: Annotated[
+        str,
+        _rule(
+            lambda host: bool(re.fullmatch(r"[^:\s]+:[0-9]+", host)),
+            "write host:port, such as smtp.example.com:587",
+        ),
+    ]
+    """`host:port` of the mail server; it must speak TLS, by STARTTLS or from the start."""
+    username: str | None = None
+    """How to log in there."""
+    password: Annotated[SecretStr | None, Field(examples=["--secret"])] = None
+    """How to log in there. Set it as a secret."""
+
+
+class SlackSettings(Model):
+    """Alerts to a channel of Slack."""
+
+    url: Annotated[SecretStr, Field(examples=["--secret"])]
+    """The incoming webhook's URL. Set it as a secret."""
+    channel: str | None = None
+    """The channel, such as `#alerts`. Default: the webhook's own."""
+
+
+class WebhookSettings(Model):
+    """Alerts to a program of yours."""
+
+    url: Annotated[SecretStr, Field(examples=["--secret"])]
+    """Where alerts are posted as JSON. Set it as a secret."""
+
+
+class TelegramSettings(Model):
+    """Alerts to a chat of Telegram."""
+
+    token: Annotated[SecretStr, Field(examples=["--secret"])]
+    """The bot's token. Set it as a secret."""
+    chat_id: StrictInt
+    """The chat; that of a group is negative."""
+
+
+class AlertSettings(Model):
+    """Where alerts are sent: to each that is there. Without any they are only shown."""
+
+    email: EmailSettings | None = None
+    """Alerts by e-mail."""
+    slack: SlackSettings | None = None
+    """Alerts to a channel of Slack."""
+    webhook: WebhookSettings | None = None
+    """Alerts to a program of yours."""
+    telegram: TelegramSettings | None = None
+    """Alerts to a chat of Telegram."""
+
+
+class GrafanaSettings(Model):
+    """Dashboards."""
+
+    enabled: bool = True
+    """Whether Grafana runs."""
+    port: Port = 3000
+    """Its port on 127.0.0.1, on a laptop. On servers it is `grafana.<domain>`."""
+    dashboards: str | None = None
+    """A folder with dashboards of your own (`*.json`), relative to the program."""
+
+
+class MonitoringSettings(Model):
+    """Measures everything, and says when something is wrong."""
+
+    enabled: bool = False
+    """Whether the stack is monitored."""
+    interval: Annotated[StrictInt, Field(ge=1, le=120)] = 30
+    """Seconds from one measurement to the next."""
+    retention_days: Positive = 15
+    """How long the metrics are kept, in days."""
+    retention_gb: Positive = 10
+    """How much of the disk they may take, in GB; the oldest go first."""
+    memory_mb: MemoryMb = 1024
+    """Memory limit of Prometheus, in MiB. 1024 are enough for about ten hosts."""
+    port: Port = 9090
+    """Port of Prometheus on 127.0.0.1, on a laptop."""
+    alertmanager_port: Port = 9093
+    """Port of Alertmanager on 127.0.0.1, on a laptop."""
+    cadvisor: bool = True
+    """Whether containers are measured one by one, which takes 256 MiB on each host."""
+    thresholds: ThresholdSettings = ThresholdSettings()
+    """When alerts fire."""
+    alerts: AlertSettings = AlertSettings()
+    """Where alerts are sent."""
+    grafana: GrafanaSettings = GrafanaSettings()
+    """Dashboards."""
+
+
+class CloudBeaverSettings(Model):
+    """Manages the databases in the browser."""
+
+    enabled: bool = False
+    """Whether CloudBeaver runs."""
+    port: Port = 8978
+    """Its port on 127.0.0.1, on a laptop. On servers it is `cloudbeaver.<domain>`."""
+    memory_mb: MemoryMb = 1024
+    """Memory limit, in MiB."""
+
+
 class BucketSettings(Model):
     """One bucket of a project; its full name is `<project>-<bucket>`."""
 
@@ -361,6 +510,10 @@ class Settings(Model):
     """S3 storage."""
     citus: CitusSettings = CitusSettings()
     """Distributed PostgreSQL."""
+    monitoring: MonitoringSettings = MonitoringSettings()
+    """Metrics, alerts and dashboards."""
+    cloudbeaver: CloudBeaverSettings = CloudBeaverSettings()
+    """The databases in the browser."""
     projects: dict[ProjectName, ProjectSettings] = {}
     """The projects, by name."""
     protect: bool | None = None
@@ -395,6 +548,10 @@ def parse_settings(raw: Mapping[str, Any]) -> Settings:
 def _cross_check(settings: Settings) -> Iterator[Problem]:
     yield from _pool_problems(settings.minio)
     yield from _project_problems(settings.projects)
+    if settings.monitoring.enabled and MONITORING_ROLE in settings.projects:
+        yield Problem(
+            f"projects.{MONITORING_ROLE}", "the role that measures has this name: choose another"
+        )
     if isinstance(settings.hosts, HetznerHosts):
         yield from _server_problems(settings.hosts, settings)
         return
@@ -402,11 +559,28 @@ def _cross_check(settings: Settings) -> Iterator[Problem]:
         "minio.api_port": settings.minio.api_port,
         "minio.console_port": settings.minio.console_port,
         "citus.port": settings.citus.port,
+        **optional_ports(settings),
     }
     for port, count in Counter(ports.values()).items():
         if count > 1:
             paths = [path for path, value in ports.items() if value == port]
             yield Problem(paths[-1], f"{port} is also {paths[0]}: give each its own port")
+
+
+def optional_ports(settings: Settings) -> dict[str, int]:
+    """The ports on 127.0.0.1 of what can be left out and is not, by the setting."""
+    monitoring, cloudbeaver = settings.monitoring, settings.cloudbeaver
+    ports: dict[str, int] = {}
+    if monitoring.enabled:
+        ports |= {
+            "monitoring.port": monitoring.port,
+            "monitoring.alertmanager_port": monitoring.alertmanager_port,
+        }
+        if monitoring.grafana.enabled:
+            ports["monitoring.grafana.port"] = monitoring.grafana.port
+    if cloudbeaver.enabled:
+        ports["cloudbeaver.port"] = cloudbeaver.port
+    return ports
 
 
 def _server_problems(hosts: HetznerHosts, settings: Settings) -> Iterator[Problem]:

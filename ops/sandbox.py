@@ -21,9 +21,9 @@ SSH_KEY = "sandbox"
 START_CLOUD = REPOSITORY / "sandbox" / "hetzner" / "start.sh"
 
 
-def sandbox_settings() -> Mapping[str, str]:
-    """The settings that point the program at the sandbox's images."""
-    settings: Mapping[str, str] = json.loads(SETTINGS_FILE.read_text())
+def sandbox_settings() -> Mapping[str, str | bool]:
+    """The settings that point the program at the sandbox's images, and turn off what has none."""
+    settings: Mapping[str, str | bool] = json.loads(SETTINGS_FILE.read_text())
     return settings
 
 
@@ -84,8 +84,9 @@ def configure(stack: Stack) -> Iterator[str]:
     set_value = _set(stack)
     for path, value in settings.items():
         if _at(config, path) != value:
-            stack.read(*set_value, f"arquitectura:{path}", value)
-            yield f"pulumi {' '.join(set_value)} 'arquitectura:{path}' {value}"
+            text = value if isinstance(value, str) else json.dumps(value)
+            stack.read(*set_value, f"arquitectura:{path}", text)
+            yield f"pulumi {' '.join(set_value)} 'arquitectura:{path}' {text}"
 
 
 def _set(stack: Stack, *options: str) -> Sequence[str]:

@@ -41,7 +41,7 @@ def _rows(model: type[BaseModel], path: str, known: Collection[str] = ()) -> Ite
             continue
         description = " ".join((field.description or "").split())
         sections, suffix = _sections(field.annotation)
-        key = f"{path}{name}{suffix}"
+        key = f"{path}{field.alias or name}{suffix}"
         default = "" if sections else f"`{_default(field)}`"
         yield f"| `{key}` | {default} | {description} |\n"
         shown: set[str] = set()

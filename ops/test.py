@@ -55,7 +55,7 @@ LINT = (
         ],
     ),
 )
-UNIT = _pytest("unit", "-n", "2", "tests/unit")
+UNIT = _pytest("unit", "-n", "2", "tests/unit", "tests/monitoring")
 ENGINE = _pytest("engine", "tests/engine")
 LIFE = _pytest("life", "tests/local/test_life.py")
 OTHER_LIVES = _pytest(
@@ -65,6 +65,7 @@ OTHER_LIVES = _pytest(
     "tests/local/test_membership_citus.py",
     "tests/local/test_edge.py",
 )
+MONITORED = _pytest("monitored life", "tests/local/test_monitoring.py")
 CLOUD = _pytest("cloud", "tests/cloud")
 SANDBOX = (
     Check(
@@ -81,7 +82,7 @@ SANDBOX = (
 def stages() -> Sequence[Sequence[Check]]:
     """Checks of one stage run side by side; a stage runs when the one before has succeeded."""
     sandbox = SANDBOX if in_sandbox() else ()
-    return ((*LINT, UNIT), (ENGINE, *sandbox), (LIFE, OTHER_LIVES), (CLOUD,))
+    return ((*LINT, UNIT), (ENGINE, *sandbox), (LIFE, OTHER_LIVES, MONITORED), (CLOUD,))
 
 
 def main() -> int:

@@ -68,6 +68,7 @@ def summary(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
         "S3 endpoint": outputs["s3_endpoint"],
         "S3 console": f"{outputs['s3_console']}  (user {outputs['s3_root_user']})",
         "PostgreSQL": outputs["postgres"],
+        **_consoles(outputs),
         "Projects": ", ".join(outputs["projects"]) or "none yet",
         **({"Servers": _listed(outputs["servers"])} if "servers" in outputs else {}),
         "Secrets": f"pulumi stack output --stack {stack} --show-secrets",
@@ -77,6 +78,16 @@ def summary(stack: str, outputs: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {title:<{width}}  {value}"
     if not PASSPHRASES & os.environ.keys():
         yield "  The passphrase is empty: export PULUMI_CONFIG_PASSPHRASE= before you call pulumi."
+
+
+def _consoles(outputs: Mapping[str, Any]) -> dict[str, str]:
+    """What is seen in the browser, where it runs."""
+    known = {"Grafana": "admin", "CloudBeaver": "administrator"}
+    return {
+        title: f"{outputs[title.lower()]}  (user {user})"
+        for title, user in known.items()
+        if title.lower() in outputs
+    }
 
 
 def _listed(servers: Mapping[str, str]) -> str:

@@ -38,6 +38,7 @@ def citus_args(plan: Plan, site: Site) -> CitusClusterArgs:
         rebalance=plan.citus.rebalance,
         authority=site.authority,
         rolling=plan.hetzner is not None,
+        monitored=plan.monitoring is not None,
         protect=plan.protect,
     )
 

@@ -1,5 +1,6 @@
 """Servers of Hetzner Cloud as a stack's site, once they are known to be had."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pulumi
@@ -21,10 +22,12 @@ from components.hosts.hetzner_cloud import HetznerCloud, HetznerCloudArgs
 from components.hosts.placement import PlacementArgs
 from components.hosts.server_size import found_as
 from components.hosts.ssh import ssh_config_entry
-from components.minio.cluster import READ_PATH
+from components.minio.cluster import METRICS_PATHS, READ_PATH
 from config.cost import Cost, cost_report, monthly_cost, present_cost
+from config.monitoring import EDGE_METRICS_PORT, GRAFANA_PORT
 from config.offer import Offer, offer_problems, offer_warnings
 from config.plan import (
+    CLOUDBEAVER_PORT,
     CONSOLE_PORT,
     EDGE_CPUS,
     EDGE_MEMORY_MB,
@@ -42,8 +45,6 @@ from program.site import Site
 BOOT_SECONDS = 60
 """How long a server that runs may take no SSH connection before it counts as unreachable."""
 
-SERVICES = ("s3", "console", "db")
-"""Host names below the domain."""
 RECORD_TTL = 300
 """Seconds that others may keep a DNS record, or that there is none."""
 
@@ -162,9 +163,8 @@ def _entrance(
         if hosts.domain
         else main.public_ip.apply(lambda ip: f"{ip.replace('.', '-')}.{hosts.domain_suffix}")
     )
-    s3_name, console_name = (
-        pulumi.Output.concat(service, ".", domain) for service in ("s3", "console")
-    )
+    names = {service: pulumi.Output.concat(service, ".", domain) for service in services(plan)}
+    s3_name = names["s3"]
     certificate: Certificate | None = None
     if hosts.domain is None:
         issued = authority.issue(
@@ -188,15 +188,17 @@ def _entrance(
                     hosts=[s3_name] if hosts.domain else [s3_name, main.public_ip],
                     servers=[f"http://{node.address}:{node.port}" for node in plan.minio.nodes],
                     health_path=READ_PATH,
+                    hidden=METRICS_PATHS,
                 ),
                 HttpRoute(
                     name="console",
-                    hosts=[console_name],
+                    hosts=[names["console"]],
                     servers=[f"http://{node.address}:{CONSOLE_PORT}" for node in plan.minio.nodes],
                     health_path="/",
                     admins_only=True,
                     sticky=True,
                 ),
+                *_on_main(plan, names),
             ],
             tcp=[
                 TcpRoute(
@@ -208,9 +210,12 @@ def _entrance(
             admin_cidrs=hosts.admin_cidrs,
             certificate=certificate,
             acme_email=hosts.acme_email if hosts.domain else None,
+            metrics_port=EDGE_METRICS_PORT if plan.monitoring else None,
         ),
         main,
-        pulumi.ResourceOptions(depends_on=_names(hetzner, cloud, main) if hosts.domain else None),
+        pulumi.ResourceOptions(
+            depends_on=_names(services(plan), hetzner, cloud, main) if hosts.domain else None
+        ),
     )
     return Site(
         hosts=servers,
@@ -229,7 +234,9 @@ def _entrance(
             ca_file=ca_file,
             ready=edge.ready,
         ),
-        console=pulumi.Output.concat("https://", console_name),
+        console=_https(names["console"]),
+        grafana=_https(names.get("grafana")),
+        cloudbeaver=_https(names.get("cloudbeaver")),
         authority=authority,
         outputs={
             "ca_certificate": authority.certificate,
@@ -246,7 +253,38 @@ def _entrance(
     )
 
 
-def _names(hetzner: HetznerPlan, cloud: HetznerCloud, main: HetznerServer) -> list[pulumi.Resource]:
+def services(plan: Plan) -> Sequence[str]:
+    """What has a name below the domain."""
+    return ("s3", "console", "db", *(name for name, _, _ in _consoles(plan)))
+
+
+def _consoles(plan: Plan) -> Iterator[tuple[str, int, str]]:
+    """What administrators see in the browser on `main`: its name, its port, its health path."""
+    if plan.monitoring and plan.monitoring.settings.grafana.enabled:
+        yield "grafana", GRAFANA_PORT, "/api/health"
+    if plan.cloudbeaver:
+        yield "cloudbeaver", CLOUDBEAVER_PORT, "/status"
+
+
+def _on_main(plan: Plan, names: Mapping[str, pulumi.Output[str]]) -> Iterator[HttpRoute]:
+    address = plan.citus.coordinator.address
+    for name, port, health_path in _consoles(plan):
+        yield HttpRoute(
+            name=name,
+            hosts=[names[name]],
+            servers=[f"http://{address}:{port}"],
+            health_path=health_path,
+            admins_only=True,
+        )
+
+
+def _https(name: pulumi.Output[str] | None) -> pulumi.Input[str]:
+    return pulumi.Output.concat("https://", name) if name else ""
+
+
+def _names(
+    services: Sequence[str], hetzner: HetznerPlan, cloud: HetznerCloud, main: HetznerServer
+) -> list[pulumi.Resource]:
     """The services' names below the domain: made in its zone, or else only waited for."""
     hosts = hetzner.hosts
     domain, zone = hosts.domain or "", hosts.dns_zone
@@ -261,13 +299,13 @@ def _names(hetzner: HetznerPlan, cloud: HetznerCloud, main: HetznerServer) -> li
             labels=cloud.labels,
             opts=pulumi.ResourceOptions(parent=main, provider=cloud.provider),
         )
-        for service in SERVICES
+        for service in services
         if zone
     ]
     ready = NamesReady(
         "names-ready",
         NamesReadyArgs(
-            names=[f"{service}.{domain}" for service in SERVICES],
+            names=[f"{service}.{domain}" for service in services],
             address=main.public_ip,
             timeout=RECORD_TTL if records else 10,
         ),

@@ -37,7 +37,13 @@ def local_site(plan: Plan) -> Site:
         s3=Access(host=LOCALHOST, port=plan.minio.api_port),
         postgres=Access(host=LOCALHOST, port=plan.citus.port),
         console=f"http://{LOCALHOST}:{plan.minio.console_port}",
+        grafana=_url(plan.optional_ports.get("monitoring.grafana.port")),
+        cloudbeaver=_url(plan.optional_ports.get("cloudbeaver.port")),
     )
+
+
+def _url(port: int | None) -> str:
+    return f"http://{LOCALHOST}:{port}" if port else ""
 
 
 def limits_above(plan: Plan, engine: Engine) -> Iterator[str]:

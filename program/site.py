@@ -19,6 +19,8 @@ class Site:
         s3: reaches the S3 API.
         postgres: reaches the coordinator.
         console: URL of MinIO's console.
+        grafana: URL of Grafana, where it runs.
+        cloudbeaver: URL of CloudBeaver, where it runs.
         authority: certifies what the nodes of a service say to each other between hosts.
         outputs: what else the stack's outputs say.
     """
@@ -27,6 +29,8 @@ class Site:
     s3: Access
     postgres: Access
     console: pulumi.Input[str]
+    grafana: pulumi.Input[str] = ""
+    cloudbeaver: pulumi.Input[str] = ""
     authority: CertificateAuthority | None = None
     outputs: Mapping[str, object] = field(default_factory=dict)
 

@@ -31,9 +31,10 @@ _ONCE = {
     "pulumi-python:dynamic:BucketContents": 1,
     "pulumi-python:dynamic:Membership": 2,
     "pulumi-python:dynamic:MinioReady": 1,
+    "pulumi-python:dynamic:MonitoringRole": 1,
     "pulumi-python:dynamic:Placement": 1,
     "pulumi-python:dynamic:PoolLayout": 1,
-    "random:index/randomPassword:RandomPassword": 3,
+    "random:index/randomPassword:RandomPassword": 5,
     "tls:index/selfSignedCert:SelfSignedCert": 1,
 }
 _EACH_SERVER = (
@@ -50,10 +51,14 @@ RESOURCES: Mapping[str, Mapping[str, int]] = {
     "prod": {
         **_ONCE,
         **dict.fromkeys(_EACH_SERVER, 5),
-        # MinIO's nodes, Citus' nodes, the PGPASSFILE of each server, the edge and its routes.
-        "docker:index/container:Container": 4 + 5 + 5 + 2,
-        "docker:index/remoteImage:RemoteImage": 5 * 3,
-        "docker:index/volume:Volume": 4 + 5 + 5 + 1,
+        # MinIO's nodes, Citus' nodes, the PGPASSFILE of each server, the edge and its routes; then
+        # the exporters of hosts, containers and Citus' nodes, and Citus' own, Prometheus with its
+        # targets, Alertmanager and Grafana.
+        "docker:index/container:Container": 4 + 5 + 5 + 2 + (5 + 5 + 5 + 1) + 4,
+        # Of main: Citus, the edge, busybox, three exporters and three more; of the others: MinIO,
+        # Citus, busybox and the exporters.
+        "docker:index/remoteImage:RemoteImage": 9 + 4 * 6,
+        "docker:index/volume:Volume": 4 + 5 + 5 + 1 + 4,
         # Citus' nodes and the edge have a certificate; a server has its host key.
         "tls:index/certRequest:CertRequest": 6,
         "tls:index/locallySignedCert:LocallySignedCert": 6,
@@ -62,9 +67,9 @@ RESOURCES: Mapping[str, Mapping[str, int]] = {
     "small": {
         **_ONCE,
         **dict.fromkeys(_EACH_SERVER, 1),
-        "docker:index/container:Container": 1 + 3 + 1 + 2,
-        "docker:index/remoteImage:RemoteImage": 4,
-        "docker:index/volume:Volume": 1 + 3 + 1 + 1,
+        "docker:index/container:Container": 1 + 3 + 1 + 2 + (1 + 1 + 3 + 1) + 4,
+        "docker:index/remoteImage:RemoteImage": 4 + 6,
+        "docker:index/volume:Volume": 1 + 3 + 1 + 1 + 4,
         "tls:index/certRequest:CertRequest": 4,
         "tls:index/locallySignedCert:LocallySignedCert": 4,
         "tls:index/privateKey:PrivateKey": 4 + 1 + 1,

@@ -86,8 +86,11 @@ class LiveStack:
             config.setdefault("citus", {})["port"] = self.ports.postgres
         if in_sandbox():
             for path, value in sandbox_settings().items():
-                section, key = path.split(".")
-                config.setdefault(section, {})[key] = value
+                section, *groups, key = path.split(".")
+                group = config.setdefault(section, {})
+                for name in groups:
+                    group = group.setdefault(name, {})
+                group[key] = value
         for service, image in IMAGES.items():
             if image:
                 config.setdefault("images", {})[service] = image

@@ -13,11 +13,14 @@ import pulumi_random as random
 from components.access import Access
 from components.authority import CertificateAuthority
 from components.citus.membership import Connection, Membership, MembershipArgs
+from components.citus.monitoring_role import MonitoringRole, MonitoringRoleArgs
 from components.citus.node import CitusNode, CitusNodeArgs, NodeTls
 from components.citus.passfile import write_passfile
 from components.hosts.host import Host
 
 SUPERUSER = "postgres"
+MONITORING = "monitoring"
+"""The role that measures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,7 @@ class CitusClusterArgs:
         authority: certifies the nodes, which then take TLS only and verify each other. Without it
             they encrypt and verify nothing, as is enough on one machine.
         rolling: whether changes that replace nodes do so one after the other.
+        monitored: whether the nodes let a role in that measures them, see `monitor`.
         protect: whether Pulumi refuses to delete the coordinator's data.
     """
 
@@ -95,6 +99,7 @@ class CitusClusterArgs:
     rebalance: Literal["online", "block_writes"] = "online"
     authority: CertificateAuthority | None = None
     rolling: bool = False
+    monitored: bool = False
     protect: bool = False
 
 
@@ -103,14 +108,16 @@ class CitusCluster(pulumi.ComponentResource):
 
     Resources: a `CitusNode` for the coordinator and for each worker, with `authority` its
     certificate, on each host a data directory and a writer for the PGPASSFILE, a
-    `random.RandomPassword` for the superuser and for each role, a `postgresql.Provider`, a
-    `postgresql.Role` for each role, and the `Membership` of `postgres`.
+    `random.RandomPassword` for the superuser, for each role and for the one that measures, a
+    `postgresql.Provider`, a `postgresql.Role` for each role, and the `Membership` of `postgres`.
 
     Attributes:
         provider: connects to the coordinator as superuser.
         passwords: the roles' passwords.
         endpoint: `host:port` that applications dial.
         sslmode: libpq's `sslmode` for that.
+        monitoring_password: password of the role `monitoring`, where the cluster is `monitored`;
+            secret.
         ready: depend on it to reach a cluster that answers.
     """
 
@@ -118,6 +125,7 @@ class CitusCluster(pulumi.ComponentResource):
     passwords: Mapping[str, pulumi.Output[str]]
     endpoint: pulumi.Output[str]
     sslmode: str
+    monitoring_password: pulumi.Output[str]
     ready: Sequence[pulumi.Resource]
 
     def __init__(
@@ -138,13 +146,20 @@ class CitusCluster(pulumi.ComponentResource):
             role: _password(f"{name}-role-{role}", options.password_version, child)
             for role, options in args.roles.items()
         }
+        if args.monitored:
+            self.monitoring_password = _password(f"{name}-monitoring", 1, child)
+        measuring = {MONITORING: self.monitoring_password} if args.monitored else {}
         members = [args.coordinator, *args.workers]
         secrets = {
             host.name: write_passfile(
                 f"{name}-secrets-{host.name}",
                 host,
                 image=args.helper_image,
-                passwords={SUPERUSER: self._superuser_password, **self.passwords},
+                passwords={
+                    SUPERUSER: self._superuser_password,
+                    **self.passwords,
+                    **measuring,
+                },
                 opts=child,
             )
             for host in {member.host.name: member.host for member in members}.values()
@@ -259,7 +274,7 @@ class CitusCluster(pulumi.ComponentResource):
         Adding a worker later is an update of this resource; for one that leaves, the update drains
         it, before Pulumi deletes its container.
         """
-        coordinator, access = self._args.coordinator, self._args.access
+        coordinator = self._args.coordinator
         return Membership(
             name,
             MembershipArgs(
@@ -269,17 +284,41 @@ class CitusCluster(pulumi.ComponentResource):
                 workers=[f"{worker.address}:{worker.port}" for worker in self._args.workers],
                 databases=self._args.databases,
                 containers=[container.id for container in containers],
-                connection=Connection(
-                    host=access.host,
-                    port=access.port,
-                    user=SUPERUSER,
-                    password=self._superuser_password,
-                    sslmode=self.sslmode,
-                    sslrootcert=access.ca_file,
-                ),
+                connection=self._connection,
                 rebalance=self._args.rebalance,
             ),
             opts=pulumi.ResourceOptions(parent=parent, depends_on=depends_on, protect=protect),
+        )
+
+    def monitor(
+        self, name: str, *, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource]
+    ) -> MonitoringRole:
+        """Makes the role `monitoring`, once every database has its workers: `depends_on` says so.
+
+        The cluster must be `monitored`.
+        """
+        return MonitoringRole(
+            name,
+            MonitoringRoleArgs(
+                role=MONITORING,
+                role_password=self.monitoring_password,
+                databases=self._args.databases,
+                workers=[f"{worker.address}:{worker.port}" for worker in self._args.workers],
+                connection=self._connection,
+            ),
+            pulumi.ResourceOptions(parent=parent, depends_on=[*self.ready, *depends_on]),
+        )
+
+    @property
+    def _connection(self) -> Connection:
+        access = self._args.access
+        return Connection(
+            host=access.host,
+            port=access.port,
+            user=SUPERUSER,
+            password=self._superuser_password,
+            sslmode=self.sslmode,
+            sslrootcert=access.ca_file,
         )
 
 

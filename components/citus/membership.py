@@ -112,8 +112,8 @@ class MembershipProvider(Provider):
         """The actual members, in the order of the list, others last."""
         from components.citus.reconcile import members
 
-        with _errors_of_one_line():
-            found = members(_server(props), str(props["database"]))
+        with errors_of_one_line():
+            found = members(server_of(props), str(props["database"]))
         if found is None:
             return ReadResult("", {})
         actual = [str(address) for address in found]
@@ -125,8 +125,8 @@ class MembershipProvider(Provider):
         """Drops the database on the workers; the coordinator's goes with its own resource."""
         from components.citus.reconcile import dissolve
 
-        with _errors_of_one_line():
-            dissolve(_server(props), str(props["database"]), _addresses(props["workers"]))
+        with errors_of_one_line():
+            dissolve(server_of(props), str(props["database"]), addresses_of(props["workers"]))
 
 
 class Membership(Resource, name="Membership"):
@@ -183,7 +183,7 @@ def _differ(old: Any, new: Any) -> bool:
 def _reconcile(props: dict[str, Any]) -> None:
     from components.citus.reconcile import reconcile
 
-    with _errors_of_one_line():
+    with errors_of_one_line():
         reconcile(_target(props))
 
 
@@ -192,18 +192,19 @@ def _target(props: dict[str, Any]) -> "Target":
     from components.citus.sessions import Address
 
     return Target(
-        server=_server(props),
+        server=server_of(props),
         database=str(props["database"]),
         owner=props.get("owner"),
         coordinator=Address.parse(str(props["coordinator"])),
-        workers=_addresses(props["workers"]),
+        workers=addresses_of(props["workers"]),
         databases=list(props["databases"]),
         mode="auto" if props["rebalance"] == "online" else "block_writes",
         patience=float(props["ready_timeout"]),
     )
 
 
-def _server(props: dict[str, Any]) -> "Server":
+def server_of(props: dict[str, Any]) -> "Server":
+    """The coordinator, from the properties of a `Connection`."""
     from components.citus.sessions import Server
 
     return Server(
@@ -216,14 +217,15 @@ def _server(props: dict[str, Any]) -> "Server":
     )
 
 
-def _addresses(workers: Sequence[str]) -> "list[Address]":
+def addresses_of(workers: Sequence[str]) -> "list[Address]":
+    """The nodes, from their `host:port`."""
     from components.citus.sessions import Address
 
     return [Address.parse(worker) for worker in workers]
 
 
 @contextmanager
-def _errors_of_one_line() -> Iterator[None]:
+def errors_of_one_line() -> Iterator[None]:
     """Pulumi shows a provider's error with its traceback: leave the sentence only."""
     from components.citus.sessions import CitusError
 

@@ -1,6 +1,6 @@
 """`Edge`: Traefik, the only process on a public address."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -25,6 +25,9 @@ WEB = "web"
 HTTP_PORT = 80
 PING_PORT = 8080
 """Inside of the container only."""
+METRICS_PORT = 8082
+METRICS = "metrics"
+"""Entry point of the metrics, published on the host's private address."""
 
 ROUTES = "/etc/traefik/routes"
 ACME = "/var/lib/acme"
@@ -74,6 +77,7 @@ class EdgeArgs:
         certificate: of all HTTP routes; or else
         acme_email: address for notices of Let's Encrypt, which then certifies every host name of
             the HTTP routes, as soon as the name leads here.
+        metrics_port: port of the metrics on the host's own address. None: there are none.
         memory_mb: memory limit in MiB.
         cpus: CPU limit in cores.
     """
@@ -86,6 +90,7 @@ class EdgeArgs:
     admin_cidrs: Sequence[str]
     certificate: Certificate | None
     acme_email: str | None
+    metrics_port: int | None = None
     memory_mb: int = 256
     cpus: float = 2.0
 
@@ -132,9 +137,14 @@ class Edge(pulumi.ComponentResource):
                 image=args.image,
                 memory_mb=args.memory_mb,
                 cpus=args.cpus,
-                command=static_configuration(args.tcp, args.acme_email),
+                command=static_configuration(
+                    args.tcp, args.acme_email, metrics=args.metrics_port is not None
+                ),
                 volumes=volumes,
-                ports=[Port(internal=port, external=port, ip=args.address) for port in published],
+                ports=[
+                    *(Port(internal=port, external=port, ip=args.address) for port in published),
+                    *_metrics_port(args.metrics_port),
+                ],
                 healthcheck=Healthcheck(
                     command=["traefik", "healthcheck", "--ping=true"], interval="5s"
                 ),
@@ -146,7 +156,14 @@ class Edge(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def static_configuration(tcp: Sequence[TcpRoute], acme_email: str | None) -> list[str]:
+def _metrics_port(port: int | None) -> Iterator[Port]:
+    if port:
+        yield Port(internal=METRICS_PORT, external=port)
+
+
+def static_configuration(
+    tcp: Sequence[TcpRoute], acme_email: str | None, *, metrics: bool = False
+) -> list[str]:
     """Traefik's arguments: what takes a restart to change."""
     entry_points = {
         "traefik": {"address": f"127.0.0.1:{PING_PORT}"},
@@ -176,6 +193,8 @@ def static_configuration(tcp: Sequence[TcpRoute], acme_email: str | None) -> lis
             for route in tcp
         },
     }
+    if metrics:
+        entry_points[METRICS] = {"address": f":{METRICS_PORT}"}
     if acme_email:
         entry_points[WEBSECURE]["http.tls.certResolver"] = RESOLVER
     return [
@@ -195,6 +214,7 @@ def static_configuration(tcp: Sequence[TcpRoute], acme_email: str | None) -> lis
         "--log.noColor=true",
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
+        *([f"--metrics.prometheus.entryPoint={METRICS}"] if metrics else []),
         *(_acme(acme_email) if acme_email else []),
     ]
 

@@ -29,6 +29,7 @@ class HttpRoute:
             does again. None: it is not asked.
         admins_only: whether only the administrators' addresses may use it.
         sticky: whether a browser stays with the server that has answered it first.
+        hidden: beginnings of paths that are not served, but answered with 404.
     """
 
     name: str
@@ -37,6 +38,7 @@ class HttpRoute:
     health_path: str | None
     admins_only: bool = False
     sticky: bool = False
+    hidden: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +112,17 @@ def dynamic_configuration(
 def _router(route: HttpRoute, hosts: Sequence[str]) -> dict[str, Any]:
     return {
         "entryPoints": [WEBSECURE],
-        "rule": " || ".join(f"Host(`{host}`)" for host in hosts),
+        "rule": _rule(hosts, route.hidden),
         "middlewares": [ADMINS_ONLY, OTHER_SERVER] if route.admins_only else [OTHER_SERVER],
         "service": route.name,
     }
+
+
+def _rule(hosts: Sequence[str], hidden: Sequence[str]) -> str:
+    any_host = " || ".join(f"Host(`{host}`)" for host in hosts)
+    if not hidden:
+        return any_host
+    return " && ".join([f"({any_host})", *(f"!PathPrefix(`{path}`)" for path in hidden)])
 
 
 def _balancer(route: HttpRoute) -> dict[str, Any]:

@@ -21,6 +21,11 @@ CONSOLE_PORT = 9001
 READ_PATH = "/minio/health/cluster/read"
 """Answers with 200 once the node serves reads: `/minio/health/live` does so while it still refuses
 them (`XMinioServerNotInitialized`)."""
+METRICS_PATH = "/minio/metrics/v3"
+METRICS_PATHS = ("/minio/metrics", "/minio/v2/metrics", "/minio/prometheus")
+"""What the paths of the metrics begin with, in all versions. A node gives them to everyone that
+reaches it, which is on a private network or this machine only: an edge must not pass them on. The
+other way, a token, is signed with its user's password and valid for years."""
 ROOT_USER_FILE = "/etc/arquitectura/minio-root-user"
 ROOT_PASSWORD_FILE = "/etc/arquitectura/minio-root-password"
 CLIENT_FILE = "/etc/arquitectura/mc-environment"
@@ -220,6 +225,7 @@ class MinioPool(pulumi.ComponentResource):
                         "MINIO_ROOT_USER_FILE": ROOT_USER_FILE,
                         "MINIO_ROOT_PASSWORD_FILE": ROOT_PASSWORD_FILE,
                         "MC_CONFIG_ENV_FILE": CLIENT_FILE,
+                        "MINIO_PROMETHEUS_AUTH_TYPE": "public",
                         "MINIO_API_CORS_ALLOW_ORIGIN": ",".join(cluster.cors_origins),
                     },
                     files=[

@@ -64,6 +64,6 @@ if [ -z "${HETZNER_SANDBOX_STATE:-}" ]; then
     add_key
     echo "key: $state/id_ed25519"
     docker network inspect --format 'gateway: {{(index .IPAM.Config 0).Gateway}}' hetzner-public
-    mapfile -t images < <(grep -o 'arquitectura-sandbox/[^"]*' "$here/../settings.json")
+    mapfile -t images < <(grep -o 'arquitectura-sandbox/[^"]*' "$here/../settings.json" | sort -u)
     "$here/registry/start.sh" "${images[@]}"
 fi

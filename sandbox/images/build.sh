@@ -15,7 +15,7 @@ debian_hash=$(content_hash "$here/debian")
 build "$BASE" "$debian_hash" "$here/debian/import.sh" "$BASE" "$LABEL=$debian_hash"
 
 jobs=()
-for name in citus:13 busybox:1 minio:seaweedfs traefik:3.7; do
+for name in busybox:1 citus:13 exporters:bookworm minio:seaweedfs prometheus:bookworm traefik:3.7; do
     build_folder "arquitectura-sandbox/$name" "$here/${name%:*}" &
     jobs+=($!)
 done

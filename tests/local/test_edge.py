@@ -76,8 +76,8 @@ until_served = retry(
 
 def image(service: str) -> str:
     settings = sandbox_settings() if in_sandbox() else {}
-    default = settings.get(f"images.{service}", str(getattr(Images(), service)))
-    return IMAGES.get(service) or default
+    default = settings.get(f"images.{service}", getattr(Images(), service))
+    return IMAGES.get(service) or str(default)
 
 
 def echo(name: str) -> str:

@@ -86,15 +86,22 @@ def test_the_sandbox_writes_only_what_differs(cli: Cli) -> None:
     images = {
         path.removeprefix("images."): value
         for path, value in sandbox_settings().items()
-        if path != "images.minio"
+        if path.startswith("images.") and path != "images.minio"
     }
-    config = {"arquitectura:images": {"value": "", "objectValue": images}}
+    config = {
+        "arquitectura:images": {"value": "", "objectValue": images},
+        "arquitectura:monitoring": {
+            "value": "",
+            "objectValue": {"cadvisor": False, "grafana": {"enabled": False}},
+        },
+        "arquitectura:cloudbeaver": {"value": "", "objectValue": {"enabled": True}},
+    }
     cli(f"case \"$*\" in *--json*) echo '{json.dumps(config)}';; esac")
-    (command,) = configure(Stack("dev"))
-    assert command == (
+    assert list(configure(Stack("dev"))) == [
         "pulumi config set --stack dev --path 'arquitectura:images.minio' "
-        "arquitectura-sandbox/minio:seaweedfs"
-    )
+        "arquitectura-sandbox/minio:seaweedfs",
+        "pulumi config set --stack dev --path 'arquitectura:cloudbeaver.enabled' false",
+    ]
 
 
 def test_a_stack_on_servers_gets_those_of_the_sandbox(
@@ -122,7 +129,8 @@ def test_a_stack_on_servers_gets_those_of_the_sandbox(
         f" *--secret*) cat >{tmp_path}/in;; esac"
     )
     commands = list(configure(Stack("prod")))
-    assert [command for command in commands if "images" not in command] == [
+    on_servers = [command for command in commands if "hosts." in command or "cpus" in command]
+    assert on_servers == [
         "pulumi config set --stack prod --secret --path 'arquitectura:hosts.token' "
         f"<{tmp_path}/token",
         "pulumi config set --stack prod --path 'arquitectura:hosts.endpoint' "
@@ -146,6 +154,14 @@ def test_the_summary_says_where_everything_is(monkeypatch: pytest.MonkeyPatch) -
         "  Projects     shop",
         "  Secrets      pulumi stack output --stack dev --show-secrets",
     ]
+
+
+def test_the_summary_names_the_consoles_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    consoles = {"grafana": "http://127.0.0.1:3000", "cloudbeaver": "http://127.0.0.1:8978"}
+    lines = list(summary("dev", {**OUTPUTS, **consoles}))
+    assert "  Grafana      http://127.0.0.1:3000  (user admin)" in lines
+    assert "  CloudBeaver  http://127.0.0.1:8978  (user administrator)" in lines
 
 
 def test_down_refuses_what_is_protected() -> None:

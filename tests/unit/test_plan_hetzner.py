@@ -91,7 +91,7 @@ def where(plan: Plan) -> dict[str, str]:
 
 
 def test_large() -> None:
-    large = plan(**on_servers("prod"))
+    large = plan(**{**on_servers("prod"), "monitoring": {}})
     assert where(large) == {
         "minio-1": "data-1 10.0.1.11:9000",
         "minio-2": "data-2 10.0.1.12:9000",
@@ -118,7 +118,7 @@ def test_large() -> None:
 
 
 def test_small() -> None:
-    small = plan("small", **on_servers("small"))
+    small = plan("small", **{**on_servers("small"), "monitoring": {}})
     (main,) = servers(small)
     assert (main.full_name, main.role, main.server_type) == ("small-main", "main", "cx43")
     assert (main.private_ip, main.volume_gb, main.holds_data) == ("10.0.1.10", 200, True)

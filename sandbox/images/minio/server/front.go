@@ -65,11 +65,14 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.answer(w, f.checkS3(r.Context()))
 	case path == "/minio/health/cluster" || path == "/minio/health/cluster/read":
 		f.answer(w, errors.Join(f.checkS3(r.Context()), f.checkVolumes(r.Context())))
+	case path == metricsPath:
+		replayMetrics(w, len(f.settings.Nodes))
 	case strings.HasPrefix(path, tunnelPath):
 		acceptTunnel(w, r, f.settings, f.self)
 	case path == "/minio" || strings.HasPrefix(path, "/minio/"):
 		refuse(w, http.StatusNotImplemented, "NotImplemented", "SeaweedFS stands in for MinIO "+
-			"here and has no "+path+": neither MinIO's admin API (mc admin) nor its metrics.")
+			"here and has no "+path+": neither MinIO's admin API (mc admin) nor other metrics than "+
+			metricsPath+".")
 	default:
 		if name := missingSubresource(r); name != "" {
 			refuse(w, http.StatusNotImplemented, "NotImplemented",

@@ -1,0 +1,1 @@
+"""CloudBeaver: the databases in the browser."""

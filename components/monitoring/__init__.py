@@ -1,0 +1,1 @@
+"""What measures the platform, says when something is wrong, and shows it."""
