@@ -9,7 +9,7 @@ import pulumi_tls as tls
 
 from components.hosts.cloud_init import MTU, ServerSetup, user_data
 from components.hosts.docker_host import DockerHost, DockerHostArgs
-from components.hosts.hetzner_cloud import HetznerCloud
+from components.hosts.hetzner_cloud import HALF_MADE, HetznerCloud
 from components.hosts.server_ready import ServerReady, ServerReadyArgs
 from components.hosts.server_size import ServerSize, ServerSizeArgs
 from components.hosts.ssh import USER, ssh_options
@@ -153,7 +153,7 @@ class HetznerServer(DockerHost):
             auto_delete=False,
             delete_protection=args.protect,
             labels=self._cloud.labels,
-            opts=self._child(),
+            opts=pulumi.ResourceOptions.merge(self._child(), self._cloud.leftovers.options),
         )
 
     def _volume(self, size: int) -> hcloud.Volume:
@@ -210,13 +210,16 @@ class HetznerServer(DockerHost):
     ) -> list[pulumi.Resource]:
         """Apart from the server: what could not be attached is attached by the next `up`."""
         server_id = server.id.apply(int)
+        options = pulumi.ResourceOptions.merge(
+            self._child(), pulumi.ResourceOptions(replace_on_changes=[HALF_MADE])
+        )
         attachments: list[pulumi.Resource] = [
             hcloud.ServerNetwork(
                 f"{self.name}-network-attachment",
                 server_id=server_id,
                 subnet_id=self._cloud.subnet.id,
                 ip=self._server_args.private_ip,
-                opts=self._child(),
+                opts=options,
             )
         ]
         if volume:
@@ -225,7 +228,7 @@ class HetznerServer(DockerHost):
                     f"{self.name}-volume-attachment",
                     server_id=server_id,
                     volume_id=volume.id.apply(int),
-                    opts=self._child(),
+                    opts=options,
                 )
             )
         return attachments

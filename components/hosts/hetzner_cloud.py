@@ -9,9 +9,17 @@ import pulumi_hcloud as hcloud
 
 from components.hosts.engine import LABEL_STACK
 from components.hosts.hetzner_client import SSH_PORT
+from components.hosts.leftovers import Leftovers
 from components.hosts.placement import Placement, PlacementArgs
 
 EVERYONE = "0.0.0.0/0"
+HALF_MADE = "#initerror"
+"""Among `replace_on_changes`: what an error has left by half is made anew by the next `up`.
+
+Hetzner's provider cannot update what joins two things (a subnet, a server on a network, a volume on
+a server), and Pulumi would ask it to. Nothing is lost by joining them again; whatever holds data is
+never replaced so.
+"""
 POLL_INTERVAL = "500ms"
 
 
@@ -80,6 +88,8 @@ class HetznerCloud(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(
             parent=self, provider=self.provider, depends_on=[self.placement]
         )
+        self.leftovers = Leftovers(f"{name}-leftovers", args.stack, args.endpoint, args.token)
+        firewall = pulumi.ResourceOptions.merge(child, self.leftovers.options)
         network = hcloud.Network(
             f"{name}-network",
             name=args.stack,
@@ -93,14 +103,20 @@ class HetznerCloud(pulumi.ComponentResource):
             type="cloud",
             network_zone=args.network_zone,
             ip_range=args.subnet_cidr,
-            opts=child,
+            opts=pulumi.ResourceOptions.merge(
+                child,
+                pulumi.ResourceOptions(
+                    replace_on_changes=[HALF_MADE],
+                    delete_before_replace=True,  # its range is taken
+                ),
+            ),
         )
         self.admin_firewall = hcloud.Firewall(
             f"{name}-admin",
             name=f"{args.stack}-admin",
             labels=self.labels,
             rules=[_allow(SSH_PORT, args.admin_cidrs, "SSH")],
-            opts=child,
+            opts=firewall,
         )
         self.edge_firewall = hcloud.Firewall(
             f"{name}-edge",
@@ -110,7 +126,7 @@ class HetznerCloud(pulumi.ComponentResource):
                 *(_allow(port, [EVERYONE], "edge") for port in args.public_ports),
                 *(_allow(port, args.admin_cidrs, "edge") for port in args.admin_ports),
             ],
-            opts=child,
+            opts=firewall,
         )
         made = [
             hcloud.SshKey(

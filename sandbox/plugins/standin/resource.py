@@ -2,7 +2,8 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -15,6 +16,28 @@ Client = TypeVar("Client")
 
 class StandInError(Exception):
     """Something a person has to know; its text is shown as it is."""
+
+
+class HalfMadeError(StandInError):
+    """A creation failed after the resource was made: the engine remembers it, with the error.
+
+    Attributes:
+        resource_id: its id.
+        state: what is known of it.
+    """
+
+    def __init__(self, resource_id: str, state: Properties, reason: str) -> None:
+        super().__init__(reason)
+        self.resource_id, self.state = resource_id, state
+
+
+@contextmanager
+def half_made(resource_id: str, state: Properties) -> Iterator[None]:
+    """What fails within leaves the resource made by half."""
+    try:
+        yield
+    except StandInError as error:
+        raise HalfMadeError(resource_id, state, str(error)) from None
 
 
 @dataclass(frozen=True, kw_only=True)

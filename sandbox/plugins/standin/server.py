@@ -19,11 +19,19 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn
 import grpc  # type: ignore[import-untyped]
 from google.protobuf.empty_pb2 import Empty
 
-from standin.resource import Client, Property, Resource, StandInError, check, differences
+from standin.resource import (
+    Client,
+    HalfMadeError,
+    Property,
+    Resource,
+    StandInError,
+    check,
+    differences,
+)
 from standin.values import UNKNOWN, Properties, from_struct, is_known, to_struct
 
 if TYPE_CHECKING:
-    from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+    from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 else:
     # `pulumi.runtime.proto` without the packages around it, which import the whole SDK.
     _sdk = importlib.util.find_spec("pulumi").submodule_search_locations[0]
@@ -33,6 +41,7 @@ else:
     plugin_pb2 = importlib.import_module("pulumi_protocol.plugin_pb2")
     provider_pb2 = importlib.import_module("pulumi_protocol.provider_pb2")
     provider_pb2_grpc = importlib.import_module("pulumi_protocol.provider_pb2_grpc")
+    status_pb2 = importlib.import_module("pulumi_protocol.status_pb2")
 
 _MAX_MESSAGE = 400 * 1024 * 1024  # the engine's own limit
 _AT_ONCE = 32
@@ -182,9 +191,20 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(
                 properties=to_struct(_planned(resource, inputs, {}), resource.secrets)
             )
-        resource_id, state = self._run(
-            context, lambda client: resource.create(client, inputs), inputs
-        )
+        try:
+            resource_id, state = self._run(
+                context, lambda client: resource.create(client, inputs), inputs
+            )
+        except HalfMadeError as error:
+            _fail_by_half(
+                context,
+                provider_pb2.ErrorResourceInitFailed(
+                    id=error.resource_id,
+                    properties=to_struct(error.state, resource.secrets),
+                    reasons=[str(error)],
+                    inputs=request.properties,
+                ),
+            )
         return provider_pb2.CreateResponse(
             id=resource_id, properties=to_struct(state, resource.secrets)
         )
@@ -229,6 +249,8 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
                 _fail(context, "a property is still unknown: it can only be planned, not done")
         try:
             return operation(self._client())
+        except HalfMadeError:
+            raise
         except StandInError as error:
             _fail(context, str(error))
 
@@ -236,6 +258,14 @@ class _Provider(provider_pb2_grpc.ResourceProviderServicer):
 def _fail(context: grpc.ServicerContext, message: str) -> NoReturn:
     context.abort(grpc.StatusCode.UNKNOWN, message)
     raise AssertionError("abort raises")
+
+
+def _fail_by_half(context: grpc.ServicerContext, made: Any) -> NoReturn:
+    """Fails, and says what was made: as a detail of the status, which gRPC sends at the end."""
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=made.reasons[0])
+    status.details.add().Pack(made)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    _fail(context, made.reasons[0])
 
 
 def _failures(failures: Mapping[str, str]) -> list[Any]:

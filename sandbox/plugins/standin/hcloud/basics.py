@@ -97,6 +97,7 @@ class Firewall(Entity):
 
     type = "Firewall"
     path = "firewalls"
+    remembered = False
     kind = "firewall"
     properties: ClassVar[Mapping[str, Property]] = {
         "name": NAME,

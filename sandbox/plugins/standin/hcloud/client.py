@@ -3,7 +3,8 @@
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from standin.resource import Property, StandInError
@@ -62,30 +63,28 @@ class Cloud:
 
     def request(self, method: str, path: str, body: Properties | None = None) -> Any:
         """Sends a request; waits for all actions of the answer."""
-        from hcloud import APIException, HCloudException
-        from hcloud.actions import ActionException
-        from requests import RequestException
-
-        try:
-            answer = self._client.request(
-                method=method, url=path, **({} if body is None else {"json": body})
-            )
-            first = answer.get("action")
-            for action in [first, *answer.get("actions", []), *answer.get("next_actions", [])]:
-                if action:
-                    self._wait(action)
-        except APIException as error:
-            raise ApiError(error.message, str(error.code)) from None
-        except ActionException as error:
-            raise StandInError(str(error)) from None
-        except (HCloudException, RequestException) as error:
-            raise StandInError(f"{method} {path}: {error}") from None
+        answer = self.send(method, path, body)
+        self.wait(answer)
         return answer
 
-    def _wait(self, action: Properties) -> None:
+    def send(self, method: str, path: str, body: Properties | None = None) -> Any:
+        """Sends a request, whose actions may go on after the answer."""
+        with _errors(f"{method} {path}"):
+            return self._client.request(
+                method=method, url=path, **({} if body is None else {"json": body})
+            )
+
+    def wait(self, answer: Properties) -> None:
+        """Waits for all actions of an answer."""
         from hcloud.actions import BoundAction
 
-        BoundAction(self._client.actions, data=action).wait_until_finished(max_retries=10_000)
+        first = answer.get("action")
+        for action in [first, *answer.get("actions", []), *answer.get("next_actions", [])]:
+            if action:
+                with _errors(f"action {action['command']}"):
+                    BoundAction(self._client.actions, data=action).wait_until_finished(
+                        max_retries=10_000
+                    )
 
     def get(self, path: str) -> Any:
         """The answer, or nothing when what the path names is gone."""
@@ -97,15 +96,19 @@ class Cloud:
         return None
 
     def act(self, path: str, command: str, body: Properties | None = None) -> None:
-        """Starts an action and waits for it. Tries again while others use what it needs."""
+        """Starts an action and waits for it."""
+        self.wait(self.start(path, command, body))
+
+    def start(self, path: str, command: str, body: Properties | None = None) -> Any:
+        """Starts an action. Tries again while others use what it needs."""
         for pause in (1, 2, 4, 8, None):
             try:
-                self.request("POST", f"{path}/actions/{command}", body or {})
-                return
+                return self.send("POST", f"{path}/actions/{command}", body or {})
             except ApiError as error:
                 if pause is None or error.code not in ("conflict", "locked"):
                     raise
             time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
 
     def delete(self, path: str) -> None:
         """Deletes; what is gone already is fine."""
@@ -114,6 +117,23 @@ class Cloud:
         except ApiError as error:
             if error.code != "not_found":
                 raise
+
+
+@contextmanager
+def _errors(what: str) -> Iterator[None]:
+    """Raises StandInError for whatever the client raises."""
+    from hcloud import APIException, HCloudException
+    from hcloud.actions import ActionException
+    from requests import RequestException
+
+    try:
+        yield
+    except APIException as error:
+        raise ApiError(error.message, str(error.code)) from None
+    except ActionException as error:
+        raise StandInError(str(error)) from None
+    except (HCloudException, RequestException) as error:
+        raise StandInError(f"{what}: {error}") from None
 
 
 def _seconds(duration: str) -> float:

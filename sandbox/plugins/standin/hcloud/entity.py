@@ -1,12 +1,13 @@
 """What the resources with a path of their own have in common."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar, Final
 
 from typing_extensions import override
 
 from standin.hcloud.client import Cloud
-from standin.resource import Property, Resource, StandInError
+from standin.resource import Property, Resource, StandInError, half_made
 from standin.values import Properties
 
 NAME: Final = Property(kind=str)
@@ -21,12 +22,15 @@ class Entity(Resource[Cloud]):
     Attributes:
         path: such as `servers`.
         kind: the key of its record in an answer.
+        remembered: whether what fails after it was made leaves it known to the engine. Of some the
+            official provider says nothing then.
     """
 
     path: ClassVar[str]
     kind: ClassVar[str]
     autonamed: ClassVar[str | None] = "name"
     delete_first = True
+    remembered: ClassVar[bool] = True
 
     def body(self, inputs: Properties) -> Properties:
         """The body of its creation."""
@@ -42,11 +46,17 @@ class Entity(Resource[Cloud]):
     @override
     def create(self, client: Cloud, inputs: Properties) -> tuple[str, Properties]:
         """POST, then its protection."""
-        answer = client.request("POST", f"/{self.path}", self.body(inputs))
+        answer = client.send("POST", f"/{self.path}", self.body(inputs))
         resource_id = str(answer[self.kind]["id"])
+        with half_made(resource_id, inputs) if self.remembered else nullcontext():
+            client.wait(answer)
+            self.complete(client, resource_id, inputs)
+            return resource_id, self.seen(client, resource_id, inputs)
+
+    def complete(self, client: Cloud, resource_id: str, inputs: Properties) -> None:
+        """What is left when it is there: its protection."""
         if inputs.get("deleteProtection"):
-            client.act(self.at(resource_id), "change_protection", {"delete": True})
-        return resource_id, self.seen(client, resource_id, inputs)
+            client.act(self.at(resource_id), "change_protection", self.protection(inputs))
 
     @override
     def read(self, client: Cloud, resource_id: str, state: Properties) -> Properties | None:

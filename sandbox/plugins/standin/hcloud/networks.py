@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from standin.hcloud.client import Cloud
 from standin.hcloud.entity import LABELS, NAME, NOT_TRUE, PROTECTION, Entity, common, given
-from standin.resource import Immutable, Overwritten, Property, StandInError
+from standin.resource import Immutable, Overwritten, Property, StandInError, half_made
 from standin.values import Properties
 
 _RANGE = Property(kind=str, required=True, replace=True)
@@ -61,7 +61,7 @@ class NetworkSubnet(Immutable[Cloud]):
 
     @override
     def create(self, client: Cloud, inputs: Properties) -> tuple[str, Properties]:
-        client.act(
+        answer = client.start(
             f"/networks/{inputs['networkId']}",
             "add_subnet",
             {
@@ -71,10 +71,12 @@ class NetworkSubnet(Immutable[Cloud]):
             },
         )
         resource_id = f"{inputs['networkId']}-{inputs['ipRange']}"
-        state = self.read(client, resource_id, inputs)
-        if state is None:
-            raise StandInError(f"subnet {resource_id} is gone")
-        return resource_id, state
+        with half_made(resource_id, inputs):
+            client.wait(answer)
+            state = self.read(client, resource_id, inputs)
+            if state is None:
+                raise StandInError(f"subnet {resource_id} is gone")
+            return resource_id, state
 
     @override
     def read(self, client: Cloud, resource_id: str, state: Properties) -> Properties | None:
@@ -109,6 +111,7 @@ class PrimaryIp(Entity):
 
     type = "PrimaryIp"
     path = "primary_ips"
+    remembered = False
     kind = "primary_ip"
     outputs: ClassVar[Mapping[str, bool]] = {"ipAddress": False, "ipNetwork": False}
     properties: ClassVar[Mapping[str, Property]] = {

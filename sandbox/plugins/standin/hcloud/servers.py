@@ -12,7 +12,7 @@ from typing_extensions import override
 from standin.hcloud.client import Cloud
 from standin.hcloud.entity import LABELS, NAME, NOT_TRUE, PROTECTION, Entity, common, given
 from standin.hcloud.networks import attach, split_subnet
-from standin.resource import Property, StandInError
+from standin.resource import Property, StandInError, half_made
 from standin.values import UNKNOWN, Properties
 
 _SHUTDOWN_PATIENCE: Final = 31  # seconds, as the official provider
@@ -100,13 +100,14 @@ class Server(Entity):
     @override
     def create(self, client: Cloud, inputs: Properties) -> tuple[str, Properties]:
         """As the official provider: the private networks come when the server already runs."""
-        answer = client.request("POST", "/servers", self._new(client, inputs))
+        answer = client.send("POST", "/servers", self._new(client, inputs))
         resource_id = str(answer["server"]["id"])
-        for net in inputs.get("networks", []):
-            attach(client, resource_id, net)
-        if inputs["deleteProtection"]:
-            client.act(self.at(resource_id), "change_protection", self.protection(inputs))
-        return resource_id, self.seen(client, resource_id, inputs)
+        with half_made(resource_id, inputs):
+            client.wait(answer)
+            for net in inputs.get("networks", []):
+                attach(client, resource_id, net)
+            self.complete(client, resource_id, inputs)
+            return resource_id, self.seen(client, resource_id, inputs)
 
     def _new(self, client: Cloud, inputs: Properties) -> Properties:
         types = client.request("GET", f"/server_types?name={inputs['serverType']}")["server_types"]

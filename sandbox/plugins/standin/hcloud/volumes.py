@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from standin.hcloud.client import Cloud
 from standin.hcloud.entity import LABELS, NAME, NOT_TRUE, PROTECTION, Entity, common, given
-from standin.resource import Immutable, Property
+from standin.resource import Immutable, Property, half_made
 from standin.values import Properties
 
 
@@ -78,9 +78,11 @@ class VolumeAttachment(Immutable[Cloud]):
 
     @override
     def create(self, client: Cloud, inputs: Properties) -> tuple[str, Properties]:
-        path = f"/volumes/{inputs['volumeId']}"
-        client.act(path, "attach", {"server": inputs["serverId"]})
-        return str(inputs["volumeId"]), inputs
+        resource_id = str(inputs["volumeId"])
+        answer = client.start(f"/volumes/{resource_id}", "attach", {"server": inputs["serverId"]})
+        with half_made(resource_id, inputs):
+            client.wait(answer)
+            return resource_id, inputs
 
     @override
     def read(self, client: Cloud, resource_id: str, state: Properties) -> Properties | None:
