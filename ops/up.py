@@ -35,9 +35,9 @@ def main() -> int:
 
 
 def complete(stack: Stack) -> None:
-    """Looks at what an earlier run has made by half: Hetzner's provider cannot update it.
+    """Looks at what an earlier run has made by half: its protection may be missing.
 
-    What is not really there leaves the state, and the next `up` makes it anew.
+    Pulumi would take it for whole after an update in which nothing differs.
     """
     exported = json.loads(stack.read("stack", "export", "--stack", stack.name))
     if half_made := unfinished(exported):

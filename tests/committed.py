@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from ops.stack import REPOSITORY
+from ops.up import in_sandbox
 
 TOKEN = "tokenOfTheTests".ljust(64, "x")
 PUBLIC_KEY = (
@@ -76,6 +77,31 @@ RESOURCES: Mapping[str, Mapping[str, int]] = {
     },
 }
 """How many resources of each type the stacks on servers have, without components and providers."""
+
+
+_SHARED_OR_LEFT_OUT: Mapping[str, Mapping[str, int]] = {
+    "prod": {
+        # No Grafana, and no cAdvisor on any server; one image for both exporters of a server, and
+        # one for Prometheus and Alertmanager.
+        "docker:index/container:Container": 1 + 5,
+        "docker:index/remoteImage:RemoteImage": 1 + 5 + 5 + 1,
+        "docker:index/volume:Volume": 1,
+        "random:index/randomPassword:RandomPassword": 1,
+    },
+    "small": {
+        "docker:index/container:Container": 1 + 1,
+        "docker:index/remoteImage:RemoteImage": 1 + 1 + 1 + 1,
+        "docker:index/volume:Volume": 1,
+        "random:index/randomPassword:RandomPassword": 1,
+    },
+}
+"""What the sandbox has less of."""
+
+
+def resources(stack: str) -> Mapping[str, int]:
+    """How many resources of each type this machine's engine makes for a stack on servers."""
+    less = _SHARED_OR_LEFT_OUT[stack] if in_sandbox() else {}
+    return {kind: count - less.get(kind, 0) for kind, count in RESOURCES[stack].items()}
 
 
 def git(*arguments: str) -> str:

@@ -4,6 +4,7 @@ Hetzner's provider forgets a firewall or an address when the API fails between m
 that it is there. The next `pulumi up` finds its name taken.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -64,15 +65,15 @@ def remove_leftover(client: "Client", stack: str, resource_type: str, name: str)
     """
     if resource_type == FIREWALL:
         firewall = client.firewalls.get_by_name(name)
-        if not firewall or firewall.applied_to or firewall.labels.get(LABEL_STACK) != stack:
+        if not firewall or firewall.applied_to or not _labelled(firewall.labels, stack):
             return False
         firewall.delete()
         return True
     address = client.primary_ips.get_by_name(name)
-    if not address or address.assignee_id or address.labels.get(LABEL_STACK) != stack:
+    if not address or address.assignee_id or not _labelled(address.labels, stack):
         return False
-    if address.protection["delete"]:
-        if datetime.now(UTC) - address.created > NEW:
+    if address.protection and address.protection["delete"]:
+        if not address.created or datetime.now(UTC) - address.created > NEW:
             pulumi.log.warn(
                 f"the address {address.ip} ({name}) is protected and belongs to no server. If "
                 "nothing needs it, take its protection away in the Hetzner console (Primary IPs), "
@@ -82,3 +83,7 @@ def remove_leftover(client: "Client", stack: str, resource_type: str, name: str)
         address.change_protection(delete=False).wait_until_finished()
     address.delete()
     return True
+
+
+def _labelled(labels: Mapping[str, str] | None, stack: str) -> bool:
+    return (labels or {}).get(LABEL_STACK) == stack

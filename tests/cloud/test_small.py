@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from tests.cloud.servers import CloudStack, cloud_stack
+from tests.heard import Heard, listening
 from tests.local.database import ROWS, contents, fill
 from tests.local.storage import client, presigned, put
 
@@ -55,10 +56,22 @@ def end_at(stack: CloudStack, words: str, end: signal.Signals) -> int:
     return run.wait(120)
 
 
+def test_an_api_that_fails_in_the_middle(stack: CloudStack) -> None:
+    """The volume is being attached: Hetzner's provider cannot update what is made by half."""
+    assert not any(stack.in_project().values())
+    endpoint = stack.fixed["hosts"]["endpoint"]
+    api = Heard(behind=endpoint)
+    with listening(api), api.failing_after("POST /v1/volumes/[0-9]+/actions/attach$"):
+        stack.configure(hosts={"endpoint": api.endpoint}, projects=PROJECTS)
+        result = stack.cli("up", "--yes", "--skip-preview", "--stack", NAME)
+    assert result.returncode != 0
+    assert "out of order" in result.stdout + result.stderr
+    stack.configure(projects=PROJECTS)
+
+
 def test_a_run_that_was_killed_and_one_that_was_interrupted_are_completed(
     stack: CloudStack,
 ) -> None:
-    assert not any(stack.in_project().values())
     assert end_at(stack, "main: waits for", signal.SIGKILL) == -signal.SIGKILL
     assert stack.server("main").status == "running"
     assert stack.cli("cancel", "--yes", "--stack", NAME).returncode == 0

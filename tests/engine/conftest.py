@@ -3,16 +3,14 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-import requests
 
+from tests.heard import Heard, listening
 from tests.hetzner import HetznerApi, hetzner_api
 from tests.stack import LiveStack, Ports, live_stack
 
@@ -52,51 +50,15 @@ def refused(stack: LiveStack, **environment: str) -> str:
     return text
 
 
-@dataclass
-class Cloud:
+@dataclass(kw_only=True)
+class Cloud(Heard):
     """A Hetzner Cloud without servers, and what it was asked for.
 
     Attributes:
         api: it, without the ear in between.
-        endpoint: where requests are passed on and remembered.
-        asked: method and path of each request.
     """
 
     api: HetznerApi
-    endpoint: str = ""
-    asked: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def _heard(cloud: Cloud) -> Iterator[None]:
-    """Passes requests on to the API."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def pass_on(self) -> None:
-            cloud.asked.append(f"{self.command} {self.path}")
-            answer = requests.request(
-                self.command,
-                cloud.api.endpoint.removesuffix("/v1") + self.path,
-                headers={"Authorization": self.headers["Authorization"]},
-                data=self.rfile.read(int(self.headers.get("Content-Length", 0))),
-                timeout=30,
-            )
-            self.send_response(answer.status_code)
-            self.send_header("Content-Type", answer.headers["Content-Type"])
-            self.send_header("Content-Length", str(len(answer.content)))
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        do_GET = do_POST = do_PUT = do_DELETE = pass_on  # noqa: N815
-
-        def log_message(self, *_: Any) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        cloud.endpoint = f"http://127.0.0.1:{server.server_port}/v1"
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield
-        server.shutdown()
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +67,9 @@ def cloud() -> Iterator[Cloud]:
     if sys.platform != "linux":
         pytest.skip("the sandbox's Hetzner Cloud needs Linux")
     with hetzner_api("--sold-out", "ccx33@fsn1") as api:
-        listening = Cloud(api)
-        with _heard(listening):
-            yield listening
+        cloud = Cloud(behind=api.endpoint, api=api)
+        with listening(cloud):
+            yield cloud
 
 
 @pytest.fixture(scope="session")

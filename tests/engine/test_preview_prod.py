@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.committed import PUBLIC_KEY, RESOURCES, committed, on_servers
+from tests.committed import PUBLIC_KEY, committed, on_servers, resources
 from tests.engine.conftest import Cloud, previewed, refused
 from tests.stack import LiveStack
 
@@ -99,7 +99,7 @@ def test_a_stack_on_an_empty_project(
     configured: Make, cloud: Cloud, name: str, cost: list[str]
 ) -> None:
     stack = configured(name)
-    assert previewed(stack) == RESOURCES[name]
+    assert previewed(stack) == resources(name)
     assert cloud.asked
     said = [" ".join(line.split()) for line in stack.output.splitlines()]
     for line in cost:
@@ -111,7 +111,7 @@ def test_the_development_size(configured: Make) -> None:
     stack = configured("small", hosts, citus={"workers": 2}, minio={}, protect=False)
     assert previewed(stack) == {
         key: count
-        for key, count in RESOURCES["small"].items()
+        for key, count in resources("small").items()
         if key
         not in ("hcloud:index/volume:Volume", "hcloud:index/volumeAttachment:VolumeAttachment")
     }
@@ -198,7 +198,7 @@ def begun(text: str) -> set[str]:
         ),
         (
             {"data": {"server_type": "cx33"}},
-            {},
+            {"monitoring": {"enabled": False}},
             "hosts.data.server_type: the containers of data-1 may take 12288 MiB: "
             "prod-citus-worker-1 8192 + prod-minio-1 4096 (so do those of data-2, data-3, data-4). "
             "cx33 has 7680 for them, besides 512 for the system.",
@@ -257,7 +257,7 @@ def test_a_key_that_the_project_has_under_another_name(configured: Make, cloud: 
         key.delete()
     assert named == {
         kind: count
-        for kind, count in RESOURCES["prod"].items()
+        for kind, count in resources("prod").items()
         if kind != "hcloud:index/sshKey:SshKey"
     }
 
