@@ -1,0 +1,98 @@
+"""What a run left at Hetzner without noting it makes way, and nothing else does."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from components.hosts import leftovers
+from components.hosts.leftovers import FIREWALL, PRIMARY_IP, remove_leftover
+from tests.hetzner import HetznerApi, hetzner_api
+
+OURS: Any = {"stack": "prod"}  # the client declares labels as text
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[HetznerApi]:
+    with hetzner_api("--action-seconds", "0.01") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _empty(api: HetznerApi) -> Iterator[None]:
+    yield
+    for server in api.client.servers.get_all():
+        server.delete().wait_until_finished()
+    for address in api.client.primary_ips.get_all():
+        address.change_protection(delete=False).wait_until_finished()
+        address.delete()
+    for firewall in api.client.firewalls.get_all():
+        firewall.delete()
+
+
+def _address(api: HetznerApi, labels: dict[str, str], *, protected: bool) -> Any:
+    from hcloud.locations import Location
+
+    made = api.client.primary_ips.create(
+        type="ipv4", name="prod-main", location=Location(name="fsn1"), labels=labels
+    )
+    if protected:
+        made.primary_ip.change_protection(delete=True).wait_until_finished()
+    return made.primary_ip
+
+
+@pytest.mark.parametrize("protected", [False, True])
+def test_an_address_of_a_run_that_failed(api: HetznerApi, protected: bool) -> None:
+    _address(api, OURS, protected=protected)
+    assert remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
+    assert not api.client.primary_ips.get_all()
+
+
+def test_an_older_address_stays_when_it_is_protected(
+    api: HetznerApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(leftovers, "NEW", timedelta())
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    address = _address(api, OURS, protected=True)
+    assert not remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
+    assert api.client.primary_ips.get_by_name("prod-main")
+    assert address.ip in said[0]
+    assert "take its protection away" in said[0]
+
+
+def test_a_firewall_of_a_run_that_failed(api: HetznerApi) -> None:
+    api.client.firewalls.create("prod-admin", labels=OURS)
+    assert remove_leftover(api.client, "prod", FIREWALL, "prod-admin")
+    assert not api.client.firewalls.get_all()
+
+
+@pytest.mark.parametrize("labels", [{}, {"stack": "staging"}])
+def test_what_is_not_the_stacks_stays(api: HetznerApi, labels: Any) -> None:
+    _address(api, labels, protected=False)
+    api.client.firewalls.create("prod-admin", labels=labels)
+    assert not remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
+    assert not remove_leftover(api.client, "prod", FIREWALL, "prod-admin")
+    assert api.client.primary_ips.get_all()
+    assert api.client.firewalls.get_all()
+
+
+def test_what_a_server_uses_stays(api: HetznerApi) -> None:
+    from hcloud.firewalls import FirewallResource
+
+    server = api.make_server("prod-main", "cx23")
+    (address,) = api.client.primary_ips.get_all(name=None)[:1]
+    api.client.primary_ips.update(address, name="prod-main", labels=OURS)
+    made = api.client.firewalls.create(
+        "prod-admin", labels=OURS, resources=[FirewallResource(type="server", server=server)]
+    )
+    for action in made.actions or []:
+        action.wait_until_finished()
+    assert not remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
+    assert not remove_leftover(api.client, "prod", FIREWALL, "prod-admin")
+
+
+def test_nothing_of_that_name(api: HetznerApi) -> None:
+    assert not remove_leftover(api.client, "prod", FIREWALL, "prod-edge")
+    assert not remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
