@@ -6,20 +6,20 @@ What matters most: Docker never runs without the volume, however late that is at
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from components.hosts import cloud_init, server_ready
 from components.hosts.cloud_init import READY, VOLUMES, ServerSetup, user_data
 from components.hosts.server_ready import ServerError, ServerReadyProvider
 from components.hosts.ssh import ssh_options
 from ops.stack import REPOSITORY
+from tests.cloud.servers import wait
 
 if TYPE_CHECKING:
     from hcloud import Client
@@ -36,17 +36,6 @@ NAME = "test-server"
 IMAGE = "arquitectura-sandbox/server:bookworm"
 BUSYBOX = "arquitectura-sandbox/busybox:1"
 CAP_SYS_RESOURCE = 24
-
-
-def wait(condition: Callable[[], object], seconds: float = 60) -> None:
-    try:
-        Retrying(
-            wait=wait_fixed(0.2),
-            stop=stop_after_delay(seconds),
-            retry=retry_if_result(lambda found: not found),
-        )(condition)
-    except RetryError:
-        raise AssertionError(f"not within {seconds} s") from None
 
 
 @dataclass(frozen=True)
@@ -219,7 +208,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         network.delete()
     finally:
         os.kill(process, 15)
-        wait(lambda: not Path(f"/proc/{process}").exists())
+        wait("the end of the API", lambda: not Path(f"/proc/{process}").exists())
         subprocess.run(["docker", "network", "rm", f"{NAME}-public"], capture_output=True)
 
 
@@ -262,13 +251,19 @@ def test_cloud_init_takes_the_user_data(cloud: Cloud, volume_id: str | None) -> 
 
 
 def test_the_boot_ends_without_the_network_and_the_volume(machine: Machine) -> None:
-    wait(lambda: machine.waits_for() == "its address 10.212.1.11")
+    wait("the address that is waited for", lambda: machine.waits_for() == "its address 10.212.1.11")
     machine.assert_docker_waits()
     machine.join()
-    wait(lambda: machine.waits_for().startswith("its volume /dev/disk/by-id/scsi-0HC_Volume_"))
+    wait(
+        "the volume that is waited for",
+        lambda: machine.waits_for().startswith("its volume /dev/disk/by-id/scsi-0HC_Volume_"),
+    )
     machine.assert_docker_waits()
     # The boot is over all the same.
-    wait(lambda: machine.run("systemctl is-active multi-user.target").stdout.strip() == "active")
+    wait(
+        "the end of its boot",
+        lambda: machine.run("systemctl is-active multi-user.target").stdout.strip() == "active",
+    )
 
 
 def test_it_is_ready_once_its_volume_is_attached(
@@ -282,7 +277,7 @@ def test_it_is_ready_once_its_volume_is_attached(
         said.append(capsys.readouterr().out)
         return "data-1: waits for its volume" in "".join(said)
 
-    wait(has_said)
+    wait("what the gate says", has_said)
     machine.attach()
     gate.join(90)
     assert not gate.is_alive()
@@ -346,19 +341,22 @@ def test_containers_end_cleanly_and_come_back_after_the_volume(machine: Machine)
         f"docker run -d --name busy --restart always -v data:/data {BUSYBOX} sh -c '{script}'"
     )
     log = f"cat {VOLUMES}/data/_data/log"
-    wait(lambda: machine.run(log).stdout == "started\n")
+    wait("the container's first line", lambda: machine.run(log).stdout == "started\n")
 
     machine.server.shutdown().wait_until_finished()
-    wait(lambda: machine.status() == "off")
+    wait("off", lambda: machine.status() == "off")
     machine.volume.detach().wait_until_finished()
     machine.server.power_on().wait_until_finished()
-    wait(lambda: machine.waits_for().startswith("its volume "))
+    wait("the volume that is waited for", lambda: machine.waits_for().startswith("its volume "))
     machine.assert_docker_waits()
     assert "Invalid argument" in machine.run("ip route get 169.254.169.254").stderr
 
     machine.attach()
     ServerReadyProvider().create(machine.inputs())
-    wait(lambda: machine.run(log).stdout == "started\nended\nstarted\n")
+    wait(
+        "the container's second start",
+        lambda: machine.run(log).stdout == "started\nended\nstarted\n",
+    )
     assert machine.below_the_mount() == ""
     assert machine.output("docker volume ls --quiet") == "data"
 
@@ -367,9 +365,12 @@ def test_a_reboot_with_the_volume_in_place(machine: Machine) -> None:
     boot = "cat /proc/1/stat | cut -d' ' -f22"
     before = machine.output(boot)
     machine.server.reboot().wait_until_finished()
-    wait(lambda: machine.run(boot).stdout.strip() not in ("", before))
+    wait("another boot", lambda: machine.run(boot).stdout.strip() not in ("", before))
     ServerReadyProvider().create(machine.inputs())
-    wait(lambda: machine.output("docker inspect -f '{{.State.Running}}' busy") == "true")
+    wait(
+        "the container",
+        lambda: machine.output("docker inspect -f '{{.State.Running}}' busy") == "true",
+    )
     assert machine.output(f"tail -n 2 {VOLUMES}/data/_data/log") == "ended\nstarted"
 
 
@@ -378,11 +379,14 @@ def test_even_an_enabled_docker_waits(machine: Machine) -> None:
     assert machine.volume
     machine.output("systemctl enable docker.service docker.socket")
     machine.server.shutdown().wait_until_finished()
-    wait(lambda: machine.status() == "off")
+    wait("off", lambda: machine.status() == "off")
     machine.volume.detach().wait_until_finished()
     machine.server.power_on().wait_until_finished()
-    wait(lambda: machine.run("true").returncode == 0)  # the login is there all the same
-    wait(lambda: "docker-volumes.mount" in machine.run("systemctl list-jobs").stdout)
+    wait("a login", lambda: machine.run("true").returncode == 0)  # the login is there all the same
+    wait(
+        "the mount that waits",
+        lambda: "docker-volumes.mount" in machine.run("systemctl list-jobs").stdout,
+    )
     machine.assert_docker_waits()
     machine.attach()
     ServerReadyProvider().create(machine.inputs())
