@@ -219,7 +219,7 @@ class HetznerServer(DockerHost):
                 server_id=server_id,
                 subnet_id=self._cloud.subnet.id,
                 ip=self._server_args.private_ip,
-                opts=options,
+                opts=pulumi.ResourceOptions.merge(options, self._cloud.leftovers.options),
             )
         ]
         if volume:

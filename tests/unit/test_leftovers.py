@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hcloud.networks import NetworkSubnet
 
 from components.hosts import leftovers
-from components.hosts.leftovers import FIREWALL, PRIMARY_IP, remove_leftover
+from components.hosts.leftovers import leave_network, remove_address, remove_firewall
 from tests.hetzner import HetznerApi, hetzner_api
 
 OURS: Any = {"stack": "prod"}  # the client declares labels as text
@@ -45,7 +46,7 @@ def _address(api: HetznerApi, labels: dict[str, str], *, protected: bool) -> Any
 @pytest.mark.parametrize("protected", [False, True])
 def test_an_address_of_a_run_that_failed(api: HetznerApi, protected: bool) -> None:
     _address(api, OURS, protected=protected)
-    assert remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
+    assert remove_address(api.client, "prod", {"name": "prod-main"})
     assert not api.client.primary_ips.get_all()
 
 
@@ -56,7 +57,7 @@ def test_an_older_address_stays_when_it_is_protected(
     monkeypatch.setattr(leftovers, "NEW", timedelta())
     monkeypatch.setattr("pulumi.log.warn", said.append)
     address = _address(api, OURS, protected=True)
-    assert not remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
+    assert not remove_address(api.client, "prod", {"name": "prod-main"})
     assert api.client.primary_ips.get_by_name("prod-main")
     assert address.ip in said[0]
     assert "take its protection away" in said[0]
@@ -64,7 +65,7 @@ def test_an_older_address_stays_when_it_is_protected(
 
 def test_a_firewall_of_a_run_that_failed(api: HetznerApi) -> None:
     api.client.firewalls.create("prod-admin", labels=OURS)
-    assert remove_leftover(api.client, "prod", FIREWALL, "prod-admin")
+    assert remove_firewall(api.client, "prod", {"name": "prod-admin"})
     assert not api.client.firewalls.get_all()
 
 
@@ -72,8 +73,8 @@ def test_a_firewall_of_a_run_that_failed(api: HetznerApi) -> None:
 def test_what_is_not_the_stacks_stays(api: HetznerApi, labels: Any) -> None:
     _address(api, labels, protected=False)
     api.client.firewalls.create("prod-admin", labels=labels)
-    assert not remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
-    assert not remove_leftover(api.client, "prod", FIREWALL, "prod-admin")
+    assert not remove_address(api.client, "prod", {"name": "prod-main"})
+    assert not remove_firewall(api.client, "prod", {"name": "prod-admin"})
     assert api.client.primary_ips.get_all()
     assert api.client.firewalls.get_all()
 
@@ -89,10 +90,29 @@ def test_what_a_server_uses_stays(api: HetznerApi) -> None:
     )
     for action in made.actions or []:
         action.wait_until_finished()
-    assert not remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
-    assert not remove_leftover(api.client, "prod", FIREWALL, "prod-admin")
+    assert not remove_address(api.client, "prod", {"name": "prod-main"})
+    assert not remove_firewall(api.client, "prod", {"name": "prod-admin"})
+
+
+@pytest.mark.parametrize("stack", ["prod", "staging"])
+def test_a_server_leaves_the_network_that_it_is_to_join(api: HetznerApi, stack: str) -> None:
+    server = api.make_server("prod-main", "cx23")
+    network = api.client.networks.create("prod", "10.0.0.0/16")
+    try:
+        network.add_subnet(
+            NetworkSubnet(type="cloud", ip_range="10.0.1.0/24", network_zone="eu-central")
+        ).wait_until_finished()
+        inputs = {"serverId": server.id, "subnetId": f"{network.id}-10.0.1.0/24"}
+        assert not leave_network(api.client, stack, inputs)
+        server.attach_to_network(network, ip="10.0.1.10").wait_until_finished()
+        assert leave_network(api.client, stack, inputs) == (stack == "prod")
+        server.reload()
+        assert len(server.private_net or []) == (stack != "prod")
+    finally:
+        server.delete().wait_until_finished()
+        network.delete()
 
 
 def test_nothing_of_that_name(api: HetznerApi) -> None:
-    assert not remove_leftover(api.client, "prod", FIREWALL, "prod-edge")
-    assert not remove_leftover(api.client, "prod", PRIMARY_IP, "prod-main")
+    assert not remove_firewall(api.client, "prod", {"name": "prod-edge"})
+    assert not remove_address(api.client, "prod", {"name": "prod-main"})
