@@ -56,6 +56,7 @@ class ContainerArgs:
         memory_mb: memory limit in MiB, without swap.
         cpus: CPU limit in cores.
         shm_mb: size of /dev/shm in MiB.
+        groups: more groups of the user that it runs as, by number.
         stop_timeout: seconds to stop by itself before it is killed.
         host_network: whether it uses the host's own addresses, as MinIO must that looks for its own
             address among them; without it, it is on the Docker network.
@@ -75,6 +76,7 @@ class ContainerArgs:
     volumes: Sequence[docker.ContainerVolumeArgs] = ()
     ports: Sequence[Port] = ()
     shm_mb: int | None = None
+    groups: Sequence[str] = ()
     stop_signal: str | None = None
     stop_timeout: int = 30
     host_network: bool = False
@@ -114,6 +116,7 @@ def container(
         memory_swap=args.memory_mb,  # unset, Docker doubles it and every preview shows a change
         cpus=cpus_text(args.cpus),
         shm_size=args.shm_mb,
+        group_adds=list(args.groups) or None,
         restart=host.restart,
         stop_signal=args.stop_signal,
         stop_timeout=args.stop_timeout,

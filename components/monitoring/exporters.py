@@ -77,6 +77,8 @@ def node_exporter(
                 docker.ContainerVolumeArgs(host_path="/", container_path=HOST, read_only=True)
             ],
             host_network=on_server,
+            # /var/lib/docker lets root's group through only, and the volume is below it.
+            groups=["0"],
         ),
         opts,
     )

@@ -43,6 +43,7 @@ class Running:
         port: where it listens, inside.
         health_path: answers with 200 when it works.
         host_network: whether it listens on the host's own address and the published port instead.
+        groups: more groups of the user that it runs as, by number.
     """
 
     entrypoint: str
@@ -53,6 +54,7 @@ class Running:
     files: Sequence[File] = ()
     volumes: Sequence[docker.ContainerVolumeArgs] = ()
     host_network: bool = False
+    groups: Sequence[str] = ()
     start_period: str = "10s"
 
 
@@ -77,6 +79,7 @@ def run_service(args: ServiceArgs, how: Running, opts: pulumi.ResourceOptions) -
             files=how.files,
             volumes=how.volumes,
             host_network=how.host_network,
+            groups=how.groups,
             ports=[Port(internal=how.port, external=args.published)]
             if args.published and not how.host_network
             else [],
