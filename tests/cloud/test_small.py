@@ -72,7 +72,7 @@ def test_an_api_that_fails_in_the_middle(stack: CloudStack) -> None:
 def test_a_run_that_was_killed_and_one_that_was_interrupted_are_completed(
     stack: CloudStack,
 ) -> None:
-    assert end_at(stack, "main: waits for", signal.SIGKILL) == -signal.SIGKILL
+    assert end_at(stack, "main-ready creating", signal.SIGKILL) == -signal.SIGKILL
     assert stack.server("main").status == "running"
     assert stack.cli("cancel", "--yes", "--stack", NAME).returncode == 0
     assert end_at(stack, "docker:index:Volume", signal.SIGINT) != 0
