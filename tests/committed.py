@@ -44,9 +44,9 @@ _EACH_SERVER = (
     "hcloud:index/server:Server",
     "hcloud:index/serverNetwork:ServerNetwork",
     "hcloud:index/volume:Volume",
-    "hcloud:index/volumeAttachment:VolumeAttachment",
     "pulumi-python:dynamic:ServerReady",
     "pulumi-python:dynamic:ServerSize",
+    "pulumi-python:dynamic:VolumeAttachment",
 )
 RESOURCES: Mapping[str, Mapping[str, int]] = {
     "prod": {

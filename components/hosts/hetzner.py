@@ -9,10 +9,11 @@ import pulumi_tls as tls
 
 from components.hosts.cloud_init import MTU, ServerSetup, user_data
 from components.hosts.docker_host import DockerHost, DockerHostArgs
-from components.hosts.hetzner_cloud import HALF_MADE, HetznerCloud
+from components.hosts.hetzner_cloud import HetznerCloud
 from components.hosts.server_ready import ServerReady, ServerReadyArgs
 from components.hosts.server_size import ServerSize, ServerSizeArgs
 from components.hosts.ssh import USER, ssh_options
+from components.hosts.volume_attachment import VolumeAttachment, VolumeAttachmentArgs
 
 IMAGE = "debian-12"
 FILE_SYSTEM = "ext4"
@@ -54,9 +55,9 @@ class HetznerServerArgs:
 class HetznerServer(DockerHost):
     """A server with a Docker engine as a host. Published ports are bound to its private address.
 
-    Resources: a `hcloud.PrimaryIp`, a `hcloud.Volume` with its `VolumeAttachment`, a
-    `tls.PrivateKey` (its SSH host key), a `hcloud.Server`, its `ServerNetwork`, its `ServerSize`,
-    the gate `ServerReady`, a `docker.Provider`, and those of a `DockerHost`.
+    Resources: a `hcloud.PrimaryIp`, a `hcloud.Volume`, a `tls.PrivateKey` (its SSH host key), a
+    `hcloud.Server`, its `hcloud.ServerNetwork`, its `VolumeAttachment` and its `ServerSize`, the
+    gate `ServerReady`, a `docker.Provider`, and those of a `DockerHost`.
 
     Attributes:
         public_ip: its address on the internet, which it keeps when it is rebuilt.
@@ -209,26 +210,26 @@ class HetznerServer(DockerHost):
         self, server: hcloud.Server, volume: hcloud.Volume | None
     ) -> list[pulumi.Resource]:
         """Apart from the server: what could not be attached is attached by the next `up`."""
-        server_id = server.id.apply(int)
-        options = pulumi.ResourceOptions.merge(
-            self._child(), pulumi.ResourceOptions(replace_on_changes=[HALF_MADE])
-        )
         attachments: list[pulumi.Resource] = [
             hcloud.ServerNetwork(
                 f"{self.name}-network-attachment",
-                server_id=server_id,
+                server_id=server.id.apply(int),
                 subnet_id=self._cloud.subnet.id,
                 ip=self._server_args.private_ip,
-                opts=pulumi.ResourceOptions.merge(options, self._cloud.leftovers.options),
+                opts=pulumi.ResourceOptions.merge(self._child(), self._cloud.leftovers.options),
             )
         ]
         if volume:
             attachments.append(
-                hcloud.VolumeAttachment(
+                VolumeAttachment(
                     f"{self.name}-volume-attachment",
-                    server_id=server_id,
-                    volume_id=volume.id.apply(int),
-                    opts=options,
+                    VolumeAttachmentArgs(
+                        volume_id=volume.id,
+                        server_id=server.id,
+                        endpoint=self._cloud.args.endpoint,
+                        token=self._cloud.args.token,
+                    ),
+                    pulumi.ResourceOptions(parent=self, protect=self._server_args.protect),
                 )
             )
         return attachments

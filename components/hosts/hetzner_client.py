@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hcloud import Client
+    from hcloud.actions import BoundAction
 
 TOKEN_LENGTH = 64
 SSH_PORT = 22
@@ -15,6 +16,9 @@ SSH_PORT = 22
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
 """How long a request may take to reach the API, and then to be answered. The client itself tries
 again what timed out, was in conflict or came too fast: five times, for half a minute together."""
+
+ACCEPT_SECONDS = 180
+"""How long another action may keep one from being accepted."""
 
 _NEW_TOKEN = (
     "make a new one with read and write access in the Hetzner console (your project, Security, API "
@@ -140,3 +144,42 @@ def until(condition: Callable[[], bool], seconds: float, pause: float) -> bool:
     except RetryError:
         return False
     return True
+
+
+def carry_out(request: "Callable[[], BoundAction]", seconds: float, pause: float) -> None:
+    """Asks for an action, also again while others use what it needs, and waits for its end.
+
+    Args:
+        request: asks for it.
+        seconds: it may take at most.
+        pause: seconds between two looks.
+
+    Raises:
+        HCloudException: it was refused or failed.
+        HetznerApiError: it still runs after so many seconds.
+    """
+    from hcloud import APIException
+    from hcloud.actions import ActionFailedException
+    from requests import RequestException
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+    def is_passing(error: BaseException) -> bool:
+        if isinstance(error, APIException):
+            return error.code in ("locked", "conflict")
+        return isinstance(error, RequestException)
+
+    action = Retrying(
+        wait=wait_fixed(pause),
+        stop=stop_after_delay(ACCEPT_SECONDS),
+        retry=retry_if_exception(is_passing),
+        reraise=True,
+    )(request)
+
+    def has_ended() -> bool:
+        action.reload()
+        return action.status != action.STATUS_RUNNING
+
+    if not until(has_ended, seconds, pause):
+        raise HetznerApiError(f"{action.command} has not ended after {seconds:g} s")
+    if action.status == action.STATUS_ERROR:
+        raise ActionFailedException(action)

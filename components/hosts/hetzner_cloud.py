@@ -13,13 +13,6 @@ from components.hosts.leftovers import Leftovers
 from components.hosts.placement import Placement, PlacementArgs
 
 EVERYONE = "0.0.0.0/0"
-HALF_MADE = "#initerror"
-"""Among `replace_on_changes`: what an error has left by half is made anew by the next `up`.
-
-Hetzner's provider cannot update what joins two things (a subnet, a server on a network, a volume on
-a server), and Pulumi would ask it to. Nothing is lost by joining them again; whatever holds data is
-never replaced so.
-"""
 POLL_INTERVAL = "500ms"
 
 
@@ -105,9 +98,9 @@ class HetznerCloud(pulumi.ComponentResource):
             ip_range=args.subnet_cidr,
             opts=pulumi.ResourceOptions.merge(
                 child,
+                # What an error has left by half cannot be updated. Nothing is in it by then.
                 pulumi.ResourceOptions(
-                    replace_on_changes=[HALF_MADE],
-                    delete_before_replace=True,  # its range is taken
+                    replace_on_changes=["#initerror"], delete_before_replace=True
                 ),
             ),
         )

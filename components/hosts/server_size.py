@@ -4,7 +4,6 @@ The hcloud provider would cut the power of a server to resize it, and leave it o
 this provider as a reference to this module and class: never move or rename them.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing_extensions import override
 from components.dynamic import Properties, Provider
 from components.hosts.hetzner_client import (
     HetznerApiError,
+    carry_out,
     connect,
     errors_as_sentences,
     takes_connections,
@@ -23,7 +23,6 @@ from components.hosts.hetzner_client import (
 )
 
 if TYPE_CHECKING:
-    from hcloud.actions import BoundAction
     from hcloud.servers import BoundServer
 
 POLL_SECONDS = 1.0
@@ -178,7 +177,7 @@ class _Server:
 
     def shut_down(self) -> None:
         _say(f"{self.name}: shuts down")
-        self._do(self._server.shutdown, SHUTDOWN_SECONDS)
+        carry_out(self._server.shutdown, SHUTDOWN_SECONDS, POLL_SECONDS)
         if not self._becomes(OFF, SHUTDOWN_SECONDS):
             raise HetznerApiError(
                 f"{self.name} does not shut down: it still runs after {SHUTDOWN_SECONDS} s, and "
@@ -197,8 +196,10 @@ class _Server:
         _say(f"{self.name}: changes {self.type} → {server_type}")
         try:
             with errors_as_sentences(self._endpoint):
-                self._do(
-                    lambda: self._server.change_type(wanted, upgrade_disk=False), CHANGE_SECONDS
+                carry_out(
+                    lambda: self._server.change_type(wanted, upgrade_disk=False),
+                    CHANGE_SECONDS,
+                    POLL_SECONDS,
                 )
         except HetznerApiError as error:
             return error
@@ -211,7 +212,7 @@ class _Server:
         _say(f"{self.name}: starts")
         try:
             with errors_as_sentences(self._endpoint):
-                self._do(self._server.power_on, START_SECONDS)
+                carry_out(self._server.power_on, START_SECONDS, POLL_SECONDS)
                 started = self._becomes(RUNNING, START_SECONDS)
         except HetznerApiError as error:
             raise HetznerApiError(
@@ -236,39 +237,6 @@ class _Server:
             return self.status == status
 
         return until(holds, seconds, POLL_SECONDS)
-
-    def _do(self, request: "Callable[[], BoundAction]", seconds: float) -> None:
-        """Asks for an action and waits for its end.
-
-        Raises:
-            HCloudException: it was refused or failed.
-            HetznerApiError: it still runs after so many seconds.
-        """
-        from hcloud import APIException
-        from hcloud.actions import ActionFailedException
-        from requests import RequestException
-        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
-
-        def is_passing(error: BaseException) -> bool:
-            if isinstance(error, APIException):
-                return error.code in ("locked", "conflict")
-            return isinstance(error, RequestException)
-
-        action = Retrying(
-            wait=wait_fixed(POLL_SECONDS),
-            stop=stop_after_delay(START_SECONDS),
-            retry=retry_if_exception(is_passing),
-            reraise=True,
-        )(request)
-
-        def has_ended() -> bool:
-            action.reload()
-            return action.status != action.STATUS_RUNNING
-
-        if not until(has_ended, seconds, POLL_SECONDS):
-            raise HetznerApiError(f"{action.command} has not ended after {seconds:g} s")
-        if action.status == action.STATUS_ERROR:
-            raise ActionFailedException(action)
 
 
 def _say(text: str) -> None:

@@ -125,13 +125,15 @@ class CloudStack(LiveStack):
 
     @property
     def ca(self) -> str:
-        """A file with the stack's CA, which `project` has written."""
-        return str(self.directory / "output-ca.crt")
+        """A file with the stack's CA, as its output has it."""
+        file = self.directory / "output-ca.crt"
+        if not file.exists():
+            file.write_text(self.outputs()["ca_certificate"])
+        return str(file)
 
     def project(self, name: str) -> dict[str, Any]:
         """A project's credentials. The URL of the database names the CA's file."""
         outputs = self.outputs()
-        Path(self.ca).write_text(outputs["ca_certificate"])
         credentials = dict(outputs["projects"][name])
         url = f"{credentials['database_url']}&sslrootcert={self.ca}"
         return {**credentials, "database_url": url}

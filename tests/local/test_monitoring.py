@@ -13,6 +13,8 @@ import yaml
 
 from components.monitoring.stack import RULES
 from dashboards import expressions
+from ops.review import measure
+from ops.review.__main__ import review, sections
 from tests.local.database import admin, fill
 from tests.local.storage import client
 from tests.stack import (
@@ -251,6 +253,21 @@ def test_every_expression_of_a_dashboard_has_an_answer(stack: LiveStack) -> None
 def test_those_that_may_be_empty_are_understood(stack: LiveStack) -> None:
     for one in expressions():
         query(one.promql(rate_interval="1m", shown="10m"))
+
+
+def test_every_question_of_the_review_has_an_answer(stack: LiveStack) -> None:
+    asked = {what: one for what, one in measure.QUERIES.items() if what not in measure.MAY_BE_EMPTY}
+    nothing_is_left(lambda: [what for what, one in asked.items() if not query(one)], within=60)
+    for what in measure.MAY_BE_EMPTY:
+        query(measure.QUERIES[what])
+
+
+def test_the_review_of_a_stack_that_just_began(stack: LiveStack) -> None:
+    config = yaml.safe_load(stack.config_file.read_text())["config"]
+    page = review(stack.name, sections(config))
+    assert "None before a whole day was measured." in page
+    assert "| local |" in page
+    assert "| shop |" in page
 
 
 def test_every_recording_rule_has_an_answer(stack: LiveStack) -> None:

@@ -189,19 +189,17 @@ def test_what_a_run_left_by_half_is_found() -> None:
     def resource(kind: str, name: str, **more: object) -> dict[str, object]:
         return {"type": kind, "urn": f"urn:pulumi:prod::arquitectura::{kind}::{name}", **more}
 
-    attachment = "hcloud:index/volumeAttachment:VolumeAttachment"
+    volume = "hcloud:index/volume:Volume"
     exported = {
         "deployment": {
             "resources": [
-                resource(attachment, "data-1-volume-attachment", initErrors=["rate limit"]),
-                resource(attachment, "data-2-volume-attachment"),
+                resource(volume, "data-1-volume", initErrors=["rate limit"]),
+                resource(volume, "data-2-volume"),
                 resource("docker:index/container:Container", "edge", initErrors=["unhealthy"]),
             ]
         }
     }
     assert unfinished(exported) == {
-        "data-1-volume-attachment": (
-            f"urn:pulumi:prod::arquitectura::{attachment}::data-1-volume-attachment"
-        )
+        "data-1-volume": f"urn:pulumi:prod::arquitectura::{volume}::data-1-volume"
     }
     assert unfinished({"deployment": {}}) == unfinished({"deployment": None}) == {}

@@ -290,7 +290,8 @@ def test_a_stack_of_the_sandbox_talks_to_no_other_hetzner(prod: Run) -> None:
     endpoint = "http://127.0.0.1:8450/v1"
     program = prod({"endpoint": endpoint})
     endpoints = [r.inputs["endpoint"] for r in program.resources if "endpoint" in r.inputs]
-    assert len(endpoints) == 1 + 5  # the provider, and what resizes each server
+    # The provider, and of each server what resizes it and what attaches its volume.
+    assert len(endpoints) == 1 + 2 * 5
     assert set(endpoints) == {endpoint}
     assert "hetzner.cloud" not in json.dumps([dict(r.inputs) for r in program.resources])
     hosts = {p.inputs["host"] for p in program.of_type("docker")}
@@ -387,7 +388,7 @@ def test_no_secret_is_in_the_clear(run: Run, stack: str) -> None:
             assert mark not in seen, resource.name
             secrets[mark] += sent.count(mark)
     servers = len(program.of_type("Server"))
-    assert secrets[TOKEN] == 1 + servers
+    assert secrets[TOKEN] == 1 + 2 * servers
     assert secrets["secret-of-"] > 20
     outputs = json.dumps(in_the_clear(program.outputs))
     assert TOKEN not in outputs and "secret-of-" not in outputs
