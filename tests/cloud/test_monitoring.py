@@ -115,11 +115,14 @@ def test_the_review_comes_through_ssh(stack: CloudStack, monkeypatch: pytest.Mon
     """As `make review` makes it, from the folder whose program has written `ssh_config`."""
     monkeypatch.setattr(program, "REPOSITORY", stack.directory)
     monkeypatch.setenv("HCLOUD_TOKEN", stack.variables["HCLOUD_TOKEN"])
-    config = yaml.safe_load(stack.config_file.read_text())["config"]
-    page = program.review(NAME, program.sections(config))
-    assert "None before a whole day was measured." in page
-    assert "| main |" in page
-    assert "| data-1 |" in page
+    config = program.sections(yaml.safe_load(stack.config_file.read_text())["config"])
+
+    def shows_both() -> bool:
+        page = program.review(NAME, config)
+        assert "None before a whole day was measured." in page
+        return "| main |" in page and "| data-1 |" in page
+
+    wait("both hosts in the review", shows_both, 90)
 
 
 def test_a_second_preview_shows_no_change(stack: CloudStack) -> None:
