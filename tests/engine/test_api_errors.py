@@ -17,7 +17,6 @@ LAST = {
     "address": "POST /v1/primary_ips/[0-9]+/actions/change_protection$",  # likewise, protected
     "subnet": "POST /v1/networks/[0-9]+/actions/add_subnet$",  # the provider cannot update it
     "volume": "POST /v1/volumes$",  # the provider takes it for protected
-    "server": "POST /v1/servers$",  # likewise
 }
 """The last request that the API accepts, by what is there by half then."""
 
