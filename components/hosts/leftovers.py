@@ -22,6 +22,9 @@ Inputs = Mapping[str, Any]
 TAKEN: Final = ("uniqueness_error", "server_already_attached", "invalid_input")
 """The API's codes for what is there already; the last one for a subnet, among much else."""
 
+USES: Final = ("attach_volume", "attach_to_network")
+"""The API's actions without which nothing is ever written to a volume or a server."""
+
 NEW: Final = timedelta(days=1)
 """What may hold data or is protected is taken for a leftover when it is not older than this."""
 
@@ -29,9 +32,9 @@ NEW: Final = timedelta(days=1)
 class Leftovers:
     """Removes what is there already, and has it made anew.
 
-    Only what has the stack's label, and nothing that is in use. No server and no volume that is
-    protected or older than a day, and no older address that is protected. What Pulumi asks to make
-    is not in its state, so nothing that it knows is removed.
+    Only what has the stack's label, and nothing that is in use. No server and no volume that ever
+    was in use, is protected or older than a day, and no older address that is protected. What
+    Pulumi asks to make is not in its state, so nothing that it knows is removed.
     """
 
     def __init__(self, name: str, stack: str, endpoint: str, token: pulumi.Input[str]) -> None:
@@ -111,7 +114,7 @@ def remove_server(client: "Client", stack: str, inputs: Inputs) -> bool:
     server = client.servers.get_by_name(inputs["name"])
     if not server or server.volumes or server.private_net or not _labelled(server.labels, stack):
         return False
-    if _is_protected(server) or not _is_new(server):
+    if _is_protected(server) or not _is_new(server) or _was_used(server):
         return False
     server.delete().wait_until_finished()
     return True
@@ -122,7 +125,7 @@ def remove_volume(client: "Client", stack: str, inputs: Inputs) -> bool:
     volume = client.volumes.get_by_name(inputs["name"])
     if not volume or volume.server or not _labelled(volume.labels, stack):
         return False
-    if _is_protected(volume) or not _is_new(volume):
+    if _is_protected(volume) or not _is_new(volume) or _was_used(volume):
         return False
     volume.delete()
     return True
@@ -169,6 +172,11 @@ def _is_protected(found: Any) -> bool:
 
 def _is_new(found: Any) -> bool:
     return bool(found.created and datetime.now(UTC) - found.created < NEW)
+
+
+def _was_used(found: Any) -> bool:
+    """Whether a volume was ever on a server, or a server in a network: then it may hold data."""
+    return any(action.command in USES for action in found.get_actions())
 
 
 REMOVERS: Final[Mapping[str, Callable[["Client", str, Inputs], bool]]] = {

@@ -182,6 +182,15 @@ def test_a_server_and_a_volume_in_use_stay(api: HetznerApi) -> None:
     assert not remove_server(api.client, "prod", {"name": "prod-main"})
 
 
+def test_a_server_and_a_volume_that_once_were_in_use_stay(api: HetznerApi) -> None:
+    server = api.make_server("prod-main", "cx23")
+    volume = _volume(api)
+    volume.attach(server).wait_until_finished()
+    volume.detach().wait_until_finished()
+    assert not remove_volume(api.client, "prod", {"name": "prod-main"})
+    assert not remove_server(api.client, "prod", {"name": "prod-main"})
+
+
 @pytest.mark.parametrize("older", [False, True])
 def test_a_server_and_a_volume_that_are_protected_or_older_stay(
     api: HetznerApi, monkeypatch: pytest.MonkeyPatch, older: bool
