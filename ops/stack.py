@@ -11,6 +11,9 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+POLICIES = "policies"
+"""The folder of the policy pack."""
+
 PASSPHRASES = {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"}
 
 NOT_LOGGED_IN = ("requires logging in", "must be set for login")

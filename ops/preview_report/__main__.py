@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from ops.preview_report.page import page
 from ops.preview_report.preview import read_preview
-from ops.stack import REPOSITORY, Stack, StackError
+from ops.stack import POLICIES, REPOSITORY, Stack, StackError
 
-POLICIES = "policies"
 COMMAND = ("preview", "--json", "--policy-pack", POLICIES)
 STREAMED: Mapping[str, str] = {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
 """With it `--json` is an event a line, among them what the policies say."""

@@ -1,8 +1,8 @@
 """What `pulumi preview --json` says of this program's stacks, trimmed to what the report reads.
 
-`python -m tests.unit.previews dev` records those of a stack on this machine's Docker again, and
-`… servers` those of one on the sandbox's servers. Both take minutes and make real stacks, which
-they remove.
+`python -m tests.unit.previews dev` records those of a stack on this machine's Docker again,
+`… servers` those of one on the sandbox's servers: both take minutes and make real stacks, which
+they remove. `… new` records one for which nothing is made.
 """
 
 import json

@@ -129,7 +129,7 @@ def dev() -> None:
         stack.configure(**base)
         stack.up()
         docker("rm", "--force", stack.container("citus-worker-3"))
-        record(stack, "dev-drift", "--refresh", **base)
+        record(stack, "dev-drift", "--refresh", "--expect-no-changes", **base)
         stack.up(refresh=True)
         stack.automation.destroy()
 
@@ -138,14 +138,19 @@ def _rotated(project: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**project, "credentials_version": 2}
 
 
-def servers() -> None:
-    """What happens to a stack on servers."""
+def new() -> None:
+    """What a first update makes on servers; nothing is made of it."""
     with tempfile.TemporaryDirectory() as folder, hetzner_api() as api:
         stack = LiveStack("prod", Path(folder), None, variables={"HCLOUD_TOKEN": api.token})
         stack.prepare()
-        stack.configure(**on_servers("prod", token=None, endpoint=api.endpoint))
+        sections = on_servers("prod", token=None, endpoint=api.endpoint)
+        stack.configure(**sections)
         assert stack.automation.name
-        record(stack, "prod-new", **on_servers("prod", token=None, endpoint=api.endpoint))
+        record(stack, "prod-new", **sections)
+
+
+def servers() -> None:
+    """What happens to a stack on servers."""
     with (
         tempfile.TemporaryDirectory() as folder,
         cloud_stack(STACK, Path(folder), FIXED) as stack,
@@ -167,8 +172,8 @@ def servers() -> None:
 def main() -> None:
     """Records the previews of one kind of stack."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=["dev", "servers"])
-    {"dev": dev, "servers": servers}[parser.parse_args().kind]()
+    parser.add_argument("kind", choices=["dev", "new", "servers"])
+    {"dev": dev, "new": new, "servers": servers}[parser.parse_args().kind]()
 
 
 if __name__ == "__main__":
