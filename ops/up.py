@@ -29,7 +29,7 @@ def main() -> int:
             complete(stack)
         # A laptop's stack can be tried without a question; servers cost money.
         unasked = arguments.yes or (stack.name == "dev" and not servers)
-        policies = ["--policy-pack", POLICIES] if arguments.yes else []
+        policies = ["--policy-pack", str(POLICIES)] if arguments.yes else []
         stack.run("up", *(["--yes"] if unasked else []), *policies)
         print("\n" + "\n".join(summary(stack.name, stack.outputs())))
     except StackError as error:

@@ -10,7 +10,7 @@ from ops.preview_report.page import page
 from ops.preview_report.preview import read_preview
 from ops.stack import POLICIES, REPOSITORY, Stack, StackError
 
-COMMAND = ("preview", "--json", "--policy-pack", POLICIES)
+COMMAND = ("preview", "--json", "--policy-pack", str(POLICIES))
 STREAMED: Mapping[str, str] = {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
 """With it `--json` is an event a line, among them what the policies say."""
 
