@@ -11,7 +11,9 @@ from ops.preview_report.words import (
     DOCKER_VOLUME,
     SERVER,
     SERVER_VOLUME,
+    capital,
     is_inner,
+    listed,
     title_of,
     words_of,
 )
@@ -88,11 +90,11 @@ def _warnings(preview: Preview) -> Iterator[str]:
     for group in _grouped(step for step in gone if words_of(step).lost and step not in spared):
         words = words_of(group[0])
         verb = "is" if len(group) == 1 else "are"
-        yield f"**{_capital(_named(group))} {verb} deleted, with {words.lost}.**"
+        yield f"**{capital(_named(group))} {verb} deleted, with {words.lost}.**"
     replaced = (step for step in preview.of("replaced") if not is_inner(step))
     for group in _grouped(step for step in replaced if words_of(step).replaced):
         who = "it" if len(group) == 1 else "each"
-        yield f"{_capital(_named(group))}: {who} {words_of(group[0]).replaced}."
+        yield f"{capital(_named(group))}: {who} {words_of(group[0]).replaced}."
     yield from preview.advised
     yield from preview.warnings
 
@@ -113,6 +115,8 @@ def _summary(preview: Preview) -> Iterator[str]:
     yield from (f"- {sentence}" for sentence in sentences(preview))
     if not preview.steps:
         yield "Nothing changes."
+    elif all(is_inner(step) for step in preview.steps):
+        yield f"Only inner parts change: {listed(step.name for step in preview.steps)}."
 
 
 def _cost(preview: Preview) -> Iterator[str]:
@@ -182,7 +186,3 @@ def _grouped(steps: Iterable[Step]) -> list[list[Step]]:
 
 def _named(group: Sequence[Step]) -> str:
     return words_of(group[0]).named(title_of(step) for step in group)
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -20,6 +20,7 @@ from ops.preview_report.words import (
     SERVER_VOLUME,
     WORDS,
     WRITER,
+    capital,
     listed,
 )
 
@@ -37,8 +38,8 @@ def sentences(preview: Preview) -> Iterator[str]:
 
 def drains(preview: Preview) -> bool:
     """Whether all data that is removed is what workers leave, once their shards have moved."""
-    before, after = _workers(preview)
-    return before > after and all(step.name.startswith(WORKER) for step in data_volumes(preview))
+    leaving = {*_leaving(preview)}
+    return bool(leaving) and {step.name for step in data_volumes(preview)} <= leaving
 
 
 def data_volumes(preview: Preview) -> list[Step]:
@@ -101,6 +102,12 @@ def _workers(preview: Preview) -> tuple[int, int]:
     return 0, 0
 
 
+def _leaving(preview: Preview) -> list[str]:
+    """The workers that leave: those with the highest numbers."""
+    before, after = _workers(preview)
+    return [f"{WORKER}{number}" for number in range(after + 1, before + 1)]
+
+
 def _citus(preview: Preview) -> Iterator[str]:
     before, after = _workers(preview)
     members = [step for step in preview.of("changed", MEMBERSHIP) if step.name != GATE]
@@ -121,7 +128,7 @@ def _citus(preview: Preview) -> Iterator[str]:
         yield f"Citus grows from {before} to {after} workers: {come}{moved}."
     else:
         go = _servers(preview, "removed") or _containers(preview, "removed", WORKER)
-        leaving = listed(f"{WORKER}{number}" for number in range(after + 1, before + 1))
+        leaving = listed(_leaving(preview))
         moved = f", after the shards of {databases} have left {leaving}{meanwhile}"
         yield (
             f"Citus shrinks from {before} to {after} workers: {go} less"
@@ -155,17 +162,14 @@ def _projects(preview: Preview) -> Iterator[str]:
 
 
 def _holdings(preview: Preview, operation: Operation, project: str) -> str:
-    databases = [
-        step for step in preview.of(operation, DATABASE) if step.name == f"{project}-database"
-    ]
-    buckets = [
-        step for step in preview.of(operation, BUCKET) if step.name.startswith(f"{project}-")
-    ]
+    databases = {step.name for step in preview.of(operation, DATABASE)}
+    buckets = [step.name for step in preview.of(operation, BUCKET)]
     parts = [
-        *(["its database"] if databases else []),
-        *([WORDS[BUCKET].named(step.name for step in buckets)] if buckets else []),
+        "its database" if f"{project}-database" in databases else "",
+        WORDS[BUCKET].named(name for name in buckets if name.startswith(f"{project}-")),
     ]
-    return f", with {' and '.join(parts)}" if parts else ""
+    held = " and ".join(filter(None, parts))
+    return f", with {held}" if held else ""
 
 
 def _sizes(preview: Preview) -> Iterator[str]:
@@ -175,17 +179,14 @@ def _sizes(preview: Preview) -> Iterator[str]:
         if (old := step.old["server_type"]) != (new := step.new["server_type"]):
             changes.setdefault((old, new), []).append(step.new["name"])
     for (old, new), servers in changes.items():
+        verb = "becomes" if len(servers) == 1 else "become"
         yield (
-            f"{listed(sorted(servers))} {_become(servers)} {new} instead of {old}, one after the "
-            "other: each shuts down and is away for some minutes, and what runs on it with it."
+            f"{listed(sorted(servers))} {verb} {new} instead of {old}, one server after the other: "
+            "each shuts down and is away for some minutes, with what runs on it."
         )
     for step in preview.of("changed", SERVER_VOLUME):
         if (before := step.old["size"]) != (size := step.new["size"]):
             yield f"`{step.name}` grows from {before:g} to {size:g} GB, in place."
-
-
-def _become(names: Sequence[str]) -> str:
-    return "becomes" if len(names) == 1 else "become"
 
 
 def _images(preview: Preview) -> Iterator[str]:
@@ -215,7 +216,7 @@ def _limits(preview: Preview) -> Iterator[str]:
         if parts:
             changes.setdefault(", ".join(parts), []).append(step.name)
     for limits, names in changes.items():
-        yield f"{_capital(WORDS[CONTAINER].named(names))}: {limits}."
+        yield f"{capital(WORDS[CONTAINER].named(names))}: {limits}."
 
 
 def _credentials(preview: Preview) -> Iterator[str]:
@@ -231,10 +232,6 @@ def _credentials(preview: Preview) -> Iterator[str]:
             f"Project {listed([project])} gets another {' and '.join(kinds)}; the stack's outputs "
             "have the new."
         )
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 _ABOUT: Sequence[Callable[[Preview], Iterator[str]]] = (

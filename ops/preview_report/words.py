@@ -35,6 +35,11 @@ class Words:
         return f"{self.one if len(each) == 1 else self.many} {listed(each)}" if each else ""
 
 
+def capital(text: str) -> str:
+    """The text, as it begins a sentence."""
+    return text[0].upper() + text[1:]
+
+
 def listed(names: Iterable[str]) -> str:
     """Names in a sentence: `a`, `b` and `c`."""
     *first, last = [f"`{name}`" for name in names]
