@@ -126,14 +126,18 @@ def _cost(preview: Preview) -> Iterator[str]:
     if not after.lines:
         yield "Cost a month: unknown, because Hetzner's prices could not be had."
         return
-    if before and before.currency == after.currency and before.lines:
+    known = before and before.currency == after.currency and before.lines
+    if known and before == after:
+        yield f"Cost a month: {after.total:,.2f} {after.currency} without VAT, as before"
+        return
+    if before and known:
         yield (
             f"**Cost a month: {before.total:,.2f} → {after.total:,.2f} {after.currency} "
             f"({after.total - before.total:+,.2f})**, without VAT"
         )
     else:
-        yield f"**Cost a month: {after.total:,.2f} {after.currency}**, without VAT"
         before = None
+        yield f"**Cost a month: {after.total:,.2f} {after.currency}**, without VAT"
     if after.unknown:
         yield f"and without {', '.join(after.unknown)}, whose price is not known."
     yield ""
@@ -158,7 +162,9 @@ def _details(preview: Preview) -> Iterator[str]:
         operation: len([s for s in steps if s.operation == operation]) for operation, _ in _TITLES
     }
     told = ", ".join(f"{number} {operation}" for operation, number in counts.items() if number)
-    yield f"<details><summary>{told}; {preview.unchanged} stay as they are</summary>"
+    # Where no sentence says it, the list does.
+    fold = "<details>" if _told(preview.errors) or any(sentences(preview)) else "<details open>"
+    yield f"{fold}<summary>{told}; {preview.unchanged} stay as they are</summary>"
     for operation, title in _TITLES:
         groups = _grouped(step for step in steps if step.operation == operation)
         if groups:

@@ -173,7 +173,7 @@ def _holdings(preview: Preview, operation: Operation, project: str) -> str:
 
 
 def _sizes(preview: Preview) -> Iterator[str]:
-    """Servers that become larger or smaller."""
+    """Servers that become larger or smaller, and volumes that grow."""
     changes: dict[tuple[str, str], list[str]] = {}
     for step in preview.of("changed", SERVER_SIZE):
         if (old := step.old["server_type"]) != (new := step.new["server_type"]):
@@ -184,9 +184,13 @@ def _sizes(preview: Preview) -> Iterator[str]:
             f"{listed(sorted(servers))} {verb} {new} instead of {old}, one server after the other: "
             "each shuts down and is away for some minutes, with what runs on it."
         )
+    grown: dict[tuple[float, float], list[str]] = {}
     for step in preview.of("changed", SERVER_VOLUME):
         if (before := step.old["size"]) != (size := step.new["size"]):
-            yield f"`{step.name}` grows from {before:g} to {size:g} GB, in place."
+            grown.setdefault((before, size), []).append(step.name)
+    for (before, size), volumes in grown.items():
+        verb = "grows" if len(volumes) == 1 else "grow"
+        yield f"{listed(sorted(volumes))} {verb} from {before:g} to {size:g} GB, in place."
 
 
 def _images(preview: Preview) -> Iterator[str]:

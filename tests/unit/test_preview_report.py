@@ -23,7 +23,7 @@ def box(text: str, kind: str) -> str:
 
 def summary(text: str) -> list[str]:
     """The sentences on what happens."""
-    return [line[2:] for line in text.partition("<details>")[0].splitlines() if line[:2] == "- "]
+    return [line[2:] for line in text.partition("<details")[0].splitlines() if line[:2] == "- "]
 
 
 def test_nothing_changes() -> None:
@@ -136,6 +136,102 @@ def test_a_second_pool() -> None:
         "MinIO grows from 1 to 2 pools, by 4 nodes of 1 drive. New objects go where most is free, "
         "old ones stay where they are."
     ]
+
+
+# -- On servers --------------------------------------------------------------------------------
+
+
+def test_a_new_stack_on_servers() -> None:
+    text = report("prod-new")
+    assert "[!" not in text
+    assert summary(text)[0] == (
+        "The stack is new: 23 containers on 5 servers (ccx23, 217.35 EUR a month)."
+    )
+    assert "**Cost a month: 217.35 EUR**, without VAT" in text
+    assert "| volume of 500 GB | 4 × 22.00 = 88.00 |" in text
+
+
+def test_nothing_changes_on_servers() -> None:
+    assert report("prod-unchanged") == (
+        "## Preview of `prod`\n\nNothing changes.\n\n"
+        "Cost a month: 22.15 EUR without VAT, as before\n"
+    )
+
+
+def test_a_server_comes_with_its_worker() -> None:
+    text = report("prod-server-added")
+    assert "[!" not in text
+    assert summary(text) == [
+        "Citus grows from 4 to 5 workers: 1 server (cx23, 4.43 EUR a month), database `shop` is "
+        "rebalanced while it keeps working."
+    ]
+    assert "**Cost a month: 22.15 → 26.58 EUR (+4.43)**, without VAT" in text
+    assert "| cx23 for data | 4 × 3.49 = 13.96 | 5 × 3.49 = 17.45 |" in text
+
+
+def test_a_server_goes_with_its_worker() -> None:
+    text = report("prod-server-removed")
+    assert "[!" not in text  # its worker is drained first
+    (sentence,) = summary(text)
+    assert sentence.startswith(
+        "Citus shrinks from 5 to 4 workers: 1 server (cx23, 4.43 EUR a month) less, after the "
+        "shards of database `shop` have left `citus-worker-5` while it keeps working."
+    )
+    assert "(-4.43)**" in text
+
+
+def test_larger_servers() -> None:
+    text = report("prod-server-type")
+    assert summary(text) == [
+        "`data-1`, `data-2`, `data-3` and `data-4` become cx33 instead of cx23, one server after "
+        "the other: each shuts down and is away for some minutes, with what runs on it."
+    ]
+    assert "| cx23 for data | 4 × 3.49 = 13.96 |  |" in text
+    assert "| cx33 for data |  | 4 × 5.49 = 21.96 |" in text
+
+
+def test_larger_volumes() -> None:
+    assert summary(report("prod-volume")) == [
+        "`data-1-volume`, `data-2-volume`, `data-3-volume` and `data-4-volume` grow from 10 to "
+        "20 GB, in place."
+    ]
+
+
+def test_what_was_changed_by_hand() -> None:
+    text = report("prod-drift")
+    assert "<details open><summary>1 changed; 158 stay as they are</summary>" in text
+    assert "- firewall `hetzner-admin` (rules)" in text
+
+
+def test_no_price_is_made_up() -> None:
+    """Where a price could not be had, there is none, and the sum says so."""
+    events: list[Any] = json.loads(json.dumps(recorded("prod-server-added")))
+    for one in events:
+        if outputs := one.get("resOutputsEvent", {}).get("metadata", {}).get("new"):
+            cost = outputs["outputs"]["monthly_cost"]
+            cost["lines"].pop("6 × primary IPv4", None)
+            cost["unknown"] = ["6 × primary IPv4"]
+    text = page("prod", read_preview(events))
+    assert "5 workers: 1 server (cx23), database" in text
+    assert "and without 6 × primary IPv4, whose price is not known." in text
+
+
+def test_a_server_that_goes_with_data_is_warned_of() -> None:
+    """No worker leaves: nothing has moved its data away."""
+    events = [
+        one
+        for one in recorded("prod-server-removed")
+        if "-members" not in one.get("resourcePreEvent", {}).get("metadata", {}).get("urn", "")
+    ]
+    assert box(page("prod", read_preview(events)), "WARNING").splitlines() == [
+        "> - **Docker volume `citus-worker-5` is deleted, with all data in it.**",
+        "> - **Server `data-5-server` is deleted, with all data on its own disk.**",
+        "> - **Server's volume `data-5-volume` is deleted, with all data on it.**",
+        "> - **Public address `data-5-ip` is deleted, with what others reach it by.**",
+    ]
+
+
+# -- All ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RECORDED)

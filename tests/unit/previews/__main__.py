@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.preview_report.__main__ import STREAMED
+from ops.preview_report.preview import OPERATIONS
 from tests.cloud.servers import CloudStack, cloud_stack
 from tests.committed import committed, on_servers
 from tests.hetzner import hetzner_api
@@ -40,10 +41,10 @@ INPUTS = (
 
 
 def trimmed(events: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The events that the report reads, without the resources that stay as they are."""
+    """The events that the report reads."""
     for event in events:
         match event:
-            case {"resourcePreEvent": {"metadata": step}} if step["op"] != "same":
+            case {"resourcePreEvent": {"metadata": step}} if step["op"] in OPERATIONS:
                 yield {"resourcePreEvent": {"metadata": _trimmed_step(step)}}
             case {"resOutputsEvent": {"metadata": {"type": "pulumi:pulumi:Stack"} as step}}:
                 yield {
