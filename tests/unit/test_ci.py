@@ -19,7 +19,7 @@ from ops.ci.access import missing
 from ops.ci.github import GitHubError, Repository
 from ops.ci.stacks import stacks, touched
 from ops.stack import REPOSITORY, Stack, StackError
-from ops.test import LINT
+from ops.test import LINT, Check
 
 WORKFLOWS = {
     file.stem: yaml.safe_load(file.read_text())
@@ -363,6 +363,14 @@ def test_servers_are_reached_from_the_runner_inside(name: str) -> None:
 
 def test_prod_waits_for_its_reviewers() -> None:
     assert WORKFLOWS["deploy"]["jobs"]["deploy"]["environment"] == "prod"
+
+
+def test_a_check_without_its_program_is_skipped_and_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert Check("workflows", ["false"], needs="no-such-program").run()
+    assert "== workflows: skipped, no-such-program is not installed" in capsys.readouterr().out
+    assert not Check("workflows", ["false"]).run()
 
 
 def test_the_hooks_before_a_commit_are_the_static_checks() -> None:
