@@ -70,7 +70,8 @@ def _box(kind: str, lines: Iterable[str]) -> Iterator[str]:
 def _stops(preview: Preview) -> Iterator[str]:
     """Why there will be no update like this."""
     for sentence in preview.broken:
-        yield f"A policy is broken: {sentence}"
+        policy, _, how = sentence.partition("\n")
+        yield f"A policy is broken: **{policy}**\n{how}".rstrip()
     yield from _told(preview.errors) or (() if preview.broken else preview.errors)
 
 

@@ -1,12 +1,14 @@
 """The report on what the real engine and the policies say."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from ops.preview_report.__main__ import report
 from ops.stack import Stack, StackError
-from tests.committed import committed
+from tests.committed import committed, on_servers
+from tests.engine.conftest import Cloud
 from tests.stack import LiveStack
 
 Make = Callable[..., LiveStack]
@@ -34,6 +36,22 @@ def test_a_stack_that_could_not(stack: Make, monkeypatch: pytest.MonkeyPatch) ->
     text, succeeded = reported(new, monkeypatch)
     assert not succeeded
     assert "> [!CAUTION]\n> - 1 problem in the stack's config:" in text
+
+
+def test_a_stack_that_breaks_a_policy(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prod = LiveStack("prod", tmp_path, None, variables={"HCLOUD_TOKEN": cloud.api.token})
+    prod.prepare()
+    prod.configure(**on_servers("prod", token=None, endpoint=cloud.endpoint, budget_eur=100))
+    assert prod.automation.name
+    text, succeeded = reported(prod, monkeypatch)
+    assert not succeeded
+    (broken,) = [line for line in text.splitlines() if "A policy is broken" in line]
+    assert broken.startswith("> - ")
+    assert "budget_eur" in text.partition("- The stack is new")[0]
+    assert "**Cost a month: 217.35 EUR**" in text
+    assert cloud.api.token not in text
 
 
 def test_a_stack_that_is_not_there(stack: Make, monkeypatch: pytest.MonkeyPatch) -> None:
