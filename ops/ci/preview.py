@@ -32,7 +32,8 @@ def _report(stack: Stack) -> tuple[str, bool]:
             return f"## `{stack.name}`\n\nIs not in use: the backend has no such stack.\n", True
         return report(stack)
     except StackError as error:
-        return f"## Preview of `{stack.name}`\n\n> [!CAUTION]\n> {error}\n", False
+        said = str(error).replace("\n", "\n> ")
+        return f"## Preview of `{stack.name}`\n\n> [!CAUTION]\n> {said}\n", False
 
 
 def _git(*arguments: str) -> list[str]:

@@ -154,6 +154,21 @@ def test_a_stack_that_cannot_be_updated_is_reported_and_fails(
     assert "A policy is broken" in output(handed_over)
 
 
+def test_a_preview_that_cannot_begin_is_reported_and_fails(
+    handed_over: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(stack: Stack, *arguments: str) -> str:
+        raise StackError("error: incorrect passphrase\nplease set it")
+
+    answers = {"diff": ["Pulumi.prod.yaml"], "ls-files": FILES}
+    monkeypatch.setattr(preview, "_git", lambda *arguments: answers[arguments[0]])
+    monkeypatch.setattr(Stack, "read", read)
+    monkeypatch.setattr(sys, "argv", ["preview", "HEAD^1"])
+    assert preview.main() == 1
+    box = "> [!CAUTION]\n> error: incorrect passphrase\n> please set it"
+    assert box in output(handed_over)
+
+
 def test_a_change_of_documents(handed_over: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert previews(monkeypatch, ["README.md"]) == 0
     assert "No stack is touched" in output(handed_over)
