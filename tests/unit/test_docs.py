@@ -51,6 +51,7 @@ OTHERS = {
     "pg_dump",
     "psql",
     "reboot",
+    "uv",
     "uvx",
 }
 """Programs that are not ours. Whether their options exist is not looked at."""
