@@ -5,7 +5,7 @@ export PATH := $(if $(PULUMI_HOME),$(PULUMI_HOME),$(HOME)/.pulumi)/bin:$(HOME)/.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs dashboards bench \
-	review
+	review citus-advice
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -21,6 +21,9 @@ down: setup ## Destroy the stack with all its data, unless it is protected (STAC
 
 review: setup ## The last seven days of a monitored stack, and what to change (STACK=dev)
 	@$(PYTHON) -m ops.review $(STACK)
+
+citus-advice: setup ## Which tables of a project to distribute, and by which column (STACK=dev PROJECT=shop)
+	@$(PYTHON) -m ops.citus_advice $(STACK) $(PROJECT)
 
 test: setup ## All checks and tests
 	@$(PYTHON) -m ops.test

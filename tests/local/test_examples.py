@@ -412,6 +412,70 @@ def test_a_key_without_the_tenant_is_refused(shop: dict[str, Any]) -> None:
             connection.execute("SELECT create_distributed_table('payments', 'tenant_id')")
 
 
+# A schema as most applications have it: nothing but surrogate keys.
+SALES = """
+CREATE TABLE products (id bigint PRIMARY KEY, name text NOT NULL);
+CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL);
+CREATE TABLE sales (
+    id bigint PRIMARY KEY,
+    customer_id bigint NOT NULL REFERENCES customers,
+    product_id bigint NOT NULL REFERENCES products
+);
+CREATE TABLE refunds (
+    id bigint PRIMARY KEY,
+    customer_id bigint NOT NULL REFERENCES customers,
+    sale_id bigint NOT NULL REFERENCES sales ON DELETE CASCADE
+);
+INSERT INTO products SELECT n, 'Product' FROM generate_series(1, 40) n;
+INSERT INTO customers SELECT n, 'Customer' FROM generate_series(1, 500) n;
+INSERT INTO sales SELECT n, 1 + n % 500, 1 + n % 40 FROM generate_series(1, 1050000) n;
+INSERT INTO refunds SELECT n, 1 + n % 500, n FROM generate_series(1, 700) n;
+ANALYZE
+"""
+
+
+def advice(stack: LiveStack, project: str) -> str:
+    """What `make citus-advice` prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "ops.citus_advice", stack.name, project],
+        cwd=REPOSITORY,
+        env={**os.environ, **stack.environment},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.usefixtures("tables")
+def test_advice_that_is_followed_distributes_the_tables(
+    stack: LiveStack, blog: dict[str, Any]
+) -> None:
+    assert "blog: nothing to distribute" in advice(stack, "blog")
+    with psycopg.connect(blog["database_url"], autocommit=True) as connection:
+        for statement in SALES.split(";\n"):
+            connection.execute(statement.encode())
+        said = advice(stack, "blog")
+        assert "blog: 1 table with 1,000,000 rows or more" in said
+        assert re.search(r"^sales, about 1,0\d\d,\d{3} rows, \d\d+ MiB$", said, re.MULTILINE)
+        assert "by customer_id: 3 tables have it (customers, refunds, sales)" in said
+        for statement in re.findall(r"^    (?!--)(.+)$", said, re.MULTILINE):
+            connection.execute(statement.encode())
+    kinds = rows(
+        blog["database_url"],
+        "SELECT table_name::text, citus_table_type, distribution_column FROM citus_tables "
+        "WHERE citus_table_type <> 'schema' ORDER BY 1",
+    )
+    assert kinds == [
+        ("customers", "distributed", "id"),
+        ("products", "reference", "<none>"),
+        ("refunds", "distributed", "customer_id"),
+        ("sales", "distributed", "customer_id"),
+    ]
+    assert "blog: nothing to distribute" in advice(stack, "blog")
+    cascades = "SELECT count(*) FROM pg_constraint WHERE confdeltype = 'c' AND contype = 'f'"
+    assert rows(blog["database_url"], cascades)[0] >= (1,)
+
+
 @pytest.mark.real_citus
 @pytest.mark.skipif(not real("citus"), reason="the stand-in for Citus plans nothing")
 @pytest.mark.usefixtures("tables")
