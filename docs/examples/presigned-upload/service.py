@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 from fastapi import FastAPI, HTTPException
 from fastapi.staticfiles import StaticFiles
 from itsdangerous import BadData, URLSafeTimedSerializer
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PAGE = Path(__file__).parent / "page"
@@ -69,6 +69,14 @@ class Settings(BaseSettings):
     max_bytes: Annotated[int, Field(ge=1)] = 5 * 1024 * MIB
     part_bytes: Annotated[int, Field(ge=5 * MIB)] = 16 * MIB
     expires_seconds: Annotated[int, Field(ge=1, le=7 * 24 * 3600)] = 300
+
+    @model_validator(mode="after")
+    def _has_bucket(self) -> Self:
+        if self.bucket not in self.project.buckets:
+            raise ValueError(
+                f"no {self.bucket}, the project has: {', '.join(self.project.buckets)}"
+            )
+        return self
 
 
 class File(BaseModel):
@@ -139,7 +147,7 @@ class SmallBodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        received, status = 0, 0
+        received, status = 0, 500
 
         async def counting() -> Message:
             nonlocal received
@@ -269,7 +277,21 @@ class Storage:
             raise HTTPException(403, "The ticket is not valid, or a day old.") from error
 
 
-settings = Settings()
+def read_settings() -> Settings:
+    """The settings; ends the service with a line for each that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"UPLOADS_{'.'.join(map(str, one['loc'])).upper() or 'BUCKET'}: {one['msg']}"
+            for one in error.errors(include_input=False, include_url=False)
+        ]
+        raise SystemExit("\n".join(lines)) from None
+    except SettingsError as error:  # no JSON where there must be some
+        raise SystemExit(str(error)) from None
+
+
+settings = read_settings()
 storage = Storage(settings)
 app = FastAPI(title="Presigned uploads")
 app.add_middleware(SmallBodies)
