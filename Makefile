@@ -5,7 +5,7 @@ export PATH := $(if $(PULUMI_HOME),$(PULUMI_HOME),$(HOME)/.pulumi)/bin:$(HOME)/.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs dashboards bench \
-	review
+	review status psql mc logs
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -18,6 +18,18 @@ up: setup ## Bring the stack up (STACK=dev)
 
 down: setup ## Destroy the stack with all its data, unless it is protected (STACK=dev)
 	@$(PYTHON) -m ops.down $(STACK)
+
+status: setup ## Whether all of a stack is up, on one screen (STACK=dev)
+	@$(PYTHON) -m ops.status $(STACK)
+
+psql: setup ## SQL in a project's database, or as superuser without one (STACK=dev PROJECT=)
+	@$(PYTHON) -m ops.inside psql $(STACK) $(PROJECT)
+
+mc: setup ## MinIO's client (STACK=dev CMD="admin info local")
+	@$(PYTHON) -m ops.inside mc $(STACK) $(CMD)
+
+logs: setup ## A container's log, and what comes (STACK=dev SERVICE=citus-coordinator)
+	@$(PYTHON) -m ops.inside logs $(STACK) $(SERVICE)
 
 review: setup ## The last seven days of a monitored stack, and what to change (STACK=dev)
 	@$(PYTHON) -m ops.review $(STACK)

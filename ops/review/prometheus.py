@@ -17,6 +17,9 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
+from config.plan import MAIN, Plan
+from ops.hosts import ssh_config
+
 LOCALHOST = "127.0.0.1"
 
 TIMEOUT = Timeout(connect=10, read=150)
@@ -72,6 +75,28 @@ class Prometheus:
             for result in answer["data"]["result"]
         )
         return [sample for sample in samples if not math.isnan(sample.value)]
+
+
+@contextmanager
+def prometheus_of(plan: Plan) -> Iterator[Prometheus]:
+    """A stack's Prometheus, reached on the port that it has on its host.
+
+    Raises:
+        HostError: the file that knows the server is missing.
+        PrometheusError: the stack is not monitored, or the login to the server fails.
+    """
+    if plan.monitoring is None:
+        raise PrometheusError(
+            f"{plan.stack} is not monitored: pulumi config set --stack {plan.stack} --path "
+            "'arquitectura:monitoring.enabled' true, then pulumi up"
+        )
+    (service,) = plan.monitoring.of_kind("prometheus")
+    if plan.hetzner is None:
+        yield Prometheus(f"http://{LOCALHOST}:{service.published}")
+        return
+    address = next(server.private_ip for server in plan.hetzner.servers if server.name == MAIN)
+    with tunnel(ssh_config(plan), MAIN, f"{address}:{service.published}") as port:
+        yield Prometheus(f"http://{LOCALHOST}:{port}")
 
 
 @contextmanager

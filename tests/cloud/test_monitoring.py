@@ -9,6 +9,8 @@ import requests
 import yaml
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
+from ops import hosts
+from ops.plan import sections
 from ops.review import __main__ as program
 from tests.cloud.servers import CloudStack, cloud_stack, wait
 
@@ -113,9 +115,9 @@ def test_the_edge_shows_no_metrics(stack: CloudStack) -> None:
 
 def test_the_review_comes_through_ssh(stack: CloudStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `make review` makes it, from the folder whose program has written `ssh_config`."""
-    monkeypatch.setattr(program, "REPOSITORY", stack.directory)
+    monkeypatch.setattr(hosts, "REPOSITORY", stack.directory)
     monkeypatch.setenv("HCLOUD_TOKEN", stack.variables["HCLOUD_TOKEN"])
-    config = program.sections(yaml.safe_load(stack.config_file.read_text())["config"])
+    config = sections(yaml.safe_load(stack.config_file.read_text())["config"])
 
     def shows_both() -> bool:
         page = program.review(NAME, config)

@@ -13,8 +13,9 @@ import yaml
 
 from components.monitoring.stack import RULES
 from dashboards import expressions
+from ops.plan import sections
 from ops.review import measure
-from ops.review.__main__ import review, sections
+from ops.review.__main__ import review
 from tests.local.database import admin, fill
 from tests.local.storage import client
 from tests.stack import (

@@ -17,6 +17,8 @@ import yaml
 
 from components import monitoring
 from config.problems import ConfigError
+from ops import hosts
+from ops.plan import sections
 from ops.review import __main__ as program
 from ops.review.measure import MAY_BE_EMPTY, QUERIES, measure
 from ops.review.prometheus import Prometheus, PrometheusError, Sample, tunnel
@@ -90,7 +92,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config = tmp_path / ".arquitectura" / "prod" / "ssh_config"
     config.parent.mkdir(parents=True)
     config.write_text("Host main\n")
-    monkeypatch.setattr(program, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(hosts, "REPOSITORY", tmp_path)
     monkeypatch.setattr(program, "read_offer", lambda *_: OFFER)
     monkeypatch.setattr(program, "read_prices", lambda *_: PRICES)
     return tmp_path
@@ -258,8 +260,8 @@ def test_a_login_that_takes_for_ever_is_given_up(
 def test_without_the_servers_keys_it_says_what_writes_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program, "REPOSITORY", tmp_path)
-    with pytest.raises(PrometheusError, match="pulumi preview --stack prod writes it"):
+    monkeypatch.setattr(hosts, "REPOSITORY", tmp_path)
+    with pytest.raises(hosts.HostError, match="pulumi preview --stack prod writes it"):
         program.review("prod", PROD)
 
 
@@ -290,12 +292,12 @@ def test_the_config_is_read_as_the_program_does(monkeypatch: pytest.MonkeyPatch)
         "arquitectura:protect": "true",
         "pulumi:disable-default-providers": ["docker"],
     }
-    assert program.sections(config) == {
+    assert sections(config) == {
         "hosts": {"provider": "hetzner", "token": "from the environment"},
         "protect": "true",
     }
     own = {"arquitectura:hosts": {"provider": "hetzner", "token": "own"}}
-    assert program.sections(own)["hosts"]["token"] == "own"
+    assert sections(own)["hosts"]["token"] == "own"
 
 
 def test_a_config_that_is_wrong_is_refused() -> None:

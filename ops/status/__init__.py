@@ -1,0 +1,1 @@
+"""`make status`: whether all of a stack is up, on one screen."""
