@@ -7,15 +7,13 @@ from itertools import zip_longest
 from os.path import relpath
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ops.stack import REPOSITORY
-
-MARKDOWN = MarkdownIt("commonmark").enable("table")
+from tests.markdown import PARSER, anchors
 
 
 def twin(page: Path) -> Path | None:
@@ -54,7 +52,7 @@ class Block(NamedTuple):
 def blocks(page: Path) -> Sequence[Block]:
     """A page's blocks in their order."""
     assert page.exists(), f"{page.relative_to(REPOSITORY)} is missing"
-    return list(_blocks(MARKDOWN.parse(page.read_text())))
+    return list(_blocks(PARSER.parse(page.read_text())))
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
@@ -128,7 +126,7 @@ def test_a_page_links_to_its_twin_below_its_title(name: str) -> None:
 
 
 def _links(block: Block) -> Sequence[str]:
-    return [str(token.attrs["href"]) for token in spans(block, "link_open")]
+    return [unquote(str(token.attrs["href"])) for token in spans(block, "link_open")]
 
 
 def _target(page: Path, link: str) -> tuple[Path | None, str]:
@@ -143,7 +141,7 @@ def _place(file: Path | None, anchor: str) -> str:
     """A link's target, its heading by number: its words differ in the two languages."""
     if file is None:
         return anchor
-    heading = f" heading {_anchors(file).index(anchor)}" if anchor else ""
+    heading = f" heading {anchors(file).index(anchor)}" if anchor else ""
     return f"{file.relative_to(REPOSITORY)}{heading}"
 
 
@@ -154,13 +152,3 @@ def _in_spanish(file: Path | None, anchor: str) -> str:
     return _place(file, anchor).replace(
         str(file.relative_to(REPOSITORY)), str(other.relative_to(REPOSITORY))
     )
-
-
-@cache
-def _anchors(page: Path) -> Sequence[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    return [
-        re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", block.text).strip().lower()).replace(" ", "-")
-        for block in blocks(page)
-        if block.kind.startswith("heading_open")
-    ]
