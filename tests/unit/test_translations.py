@@ -1,8 +1,7 @@
 """README and each page of `docs/` say the same in English and Spanish, as far as a test can see."""
 
 import re
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from os.path import relpath
 from pathlib import Path
@@ -15,140 +14,139 @@ from markdown_it.token import Token
 from ops.stack import REPOSITORY
 from tests.markdown import PARSER, anchors
 
-
-def twin(page: Path) -> Path | None:
-    """The same page in the other language; None for what is in one language only."""
-    match page.relative_to(REPOSITORY).parts:
-        case ("README.md",):
-            return REPOSITORY / "README.es.md"
-        case ("README.es.md",):
-            return REPOSITORY / "README.md"
-        case ("docs", name) if name.endswith(".md"):
-            return REPOSITORY / "docs" / "es" / name
-        case ("docs", "es", name) if name.endswith(".md"):
-            return REPOSITORY / "docs" / name
-    return None
+DOCS = REPOSITORY / "docs"
 
 
-def _pages() -> Sequence[str]:
-    """Every page that is there in either language, by the name of the English one."""
-    docs = REPOSITORY / "docs"
-    names = {page.name for folder in (docs, docs / "es") for page in folder.glob("*.md")}
-    return ["README.md", *sorted(f"docs/{name}" for name in names)]
+def _twins() -> Mapping[Path, Path]:
+    """Each English page with its Spanish one, also where only one of them is there."""
+    names = {page.name for folder in (DOCS, DOCS / "es") for page in folder.glob("*.md")}
+    return {
+        REPOSITORY / "README.md": REPOSITORY / "README.es.md",
+        **{DOCS / name: DOCS / "es" / name for name in sorted(names)},
+    }
 
 
-PAGES = _pages()
+TWINS = _twins()
+OTHER = {**TWINS, **{spanish: english for english, spanish in TWINS.items()}}
+"""The same page in the other language."""
+
+every_page = pytest.mark.parametrize(
+    ("english", "spanish"), TWINS.items(), ids=[page.name for page in TWINS]
+)
 
 
 class Block(NamedTuple):
     """A piece of a page: a heading, a paragraph, a table's cell, a code block, a list …"""
 
     kind: str
-    text: str  # a code block's content, or the source of what is read
-    spoken: Token | None  # what is read, parsed
+    text: str  # of a code block, or as it is written
+    words: Sequence[Token]  # of what is no code block
 
 
-@cache
-def blocks(page: Path) -> Sequence[Block]:
+def blocks(text: str) -> Iterator[Block]:
     """A page's blocks in their order."""
-    assert page.exists(), f"{page.relative_to(REPOSITORY)} is missing"
-    return list(_blocks(PARSER.parse(page.read_text())))
-
-
-def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
+    tokens = PARSER.parse(text)
     for token, following in zip_longest(tokens, tokens[1:]):
         if token.nesting < 0 or token.type == "inline":
             continue
-        spoken = following if following is not None and following.type == "inline" else None
         kind = f"{token.type} {token.tag} {token.info}".strip()
-        yield Block(kind, spoken.content if spoken else token.content, spoken)
+        if following is not None and following.type == "inline":
+            yield Block(kind, following.content, following.children or ())
+        else:
+            yield Block(kind, token.content, ())
 
 
-def pairs(name: str) -> Iterator[tuple[Block, Block]]:
-    """The blocks of a page with their Spanish; the test fails where the pages part."""
-    page = REPOSITORY / name
-    other = twin(page)
-    assert other is not None
-    before = "its start"
-    for english, spanish in zip_longest(blocks(page), blocks(other)):
-        here = f"{name} and {other.relative_to(REPOSITORY)} part after {before!r}"
-        assert english is not None and spanish is not None, f"{here}: one ends"
-        assert english.kind == spanish.kind, f"{here}: {english.text!r}, {spanish.text!r}"
-        before = english.text or before
-        yield english, spanish
+def pairs(english: str, spanish: str) -> Iterator[tuple[Block, Block]]:
+    """The blocks of two pages side by side; fails where the pages part."""
+    before = "the start"
+    for one, other in zip_longest(blocks(english), blocks(spanish)):
+        assert one is not None, f"the Spanish page goes on after {before!r}: {other.text!r}"
+        assert other is not None, f"the Spanish page ends after {before!r}, before {one.text!r}"
+        assert one.kind == other.kind, f"after {before!r} come {one.text!r} and {other.text!r}"
+        if not one.words:
+            assert other.text == one.text
+        before = one.text or before
+        yield one, other
 
 
-def spans(block: Block, kind: str) -> Sequence[Token]:
-    """The tokens of this kind in what is read."""
-    children = (block.spoken.children or ()) if block.spoken else ()
-    return [child for child in children if child.type == kind]
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_pages_have_the_same_headings_paragraphs_tables_and_code(name: str) -> None:
-    for english, spanish in pairs(name):
-        if english.spoken is None:
-            assert spanish.text == english.text
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_the_same_names_and_numbers_stand_in_the_same_place(name: str) -> None:
-    for english, spanish in pairs(name):
-        assert _names(spanish) == _names(english), f"{spanish.text!r} is not {english.text!r}"
+def same_names_and_numbers(english: str, spanish: str) -> None:
+    """Fails where two pages differ in their blocks, or in the code and numbers within a block."""
+    for one, other in pairs(english, spanish):
+        assert _names(other) == _names(one), f"{other.text!r} is not {one.text!r}"
 
 
 def _names(block: Block) -> Sequence[str]:
-    code = [token.content for token in spans(block, "code_inline")]
-    return sorted(code + [n for t in spans(block, "text") for n in re.findall(r"\d+", t.content)])
+    code = [token.content for token in block.words if token.type == "code_inline"]
+    plain = [token.content for token in block.words if token.type == "text"]
+    return sorted([*code, *re.findall(r"\d+", " ".join(plain))])
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_spanish_page_links_to_the_spanish_twins_of_what_the_english_one_links_to(
-    name: str,
+@every_page
+def test_both_are_there_and_link_to_each_other_below_the_title(
+    english: Path, spanish: Path
 ) -> None:
-    page = REPOSITORY / name
-    other = twin(page)
-    assert other is not None
-    for english, spanish in pairs(name):
-        expected = [_in_spanish(*_target(page, link)) for link in _links(english)]
-        found = [_place(*_target(other, link)) for link in _links(spanish)]
-        assert sorted(found) == sorted(expected), spanish.text
+    to_spanish, to_english = relpath(spanish, english.parent), relpath(english, spanish.parent)
+    assert english.read_text().splitlines()[2] == f"[Español]({to_spanish})"
+    assert spanish.read_text().splitlines()[2] == f"[English]({to_english})"
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_links_to_its_twin_below_its_title(name: str) -> None:
-    page = REPOSITORY / name
-    other = twin(page)
-    assert other is not None
-    to_spanish, to_english = relpath(other, page.parent), relpath(page, other.parent)
-    assert page.read_text().splitlines()[2] == f"[Español]({to_spanish})"
-    assert other.read_text().splitlines()[2] == f"[English]({to_english})"
+@every_page
+def test_headings_paragraphs_tables_code_names_and_numbers_are_the_same(
+    english: Path, spanish: Path
+) -> None:
+    same_names_and_numbers(english.read_text(), spanish.read_text())
 
 
-def _links(block: Block) -> Sequence[str]:
-    return [unquote(str(token.attrs["href"])) for token in spans(block, "link_open")]
+@every_page
+def test_spanish_pages_link_to_the_twins_of_what_english_ones_link_to(
+    english: Path, spanish: Path
+) -> None:
+    for one, other in pairs(english.read_text(), spanish.read_text()):
+        expected = [_twin(target) for target in _targets(english, one)]
+        assert sorted(_targets(spanish, other)) == sorted(expected), other.text
 
 
-def _target(page: Path, link: str) -> tuple[Path | None, str]:
-    """Where a link leads: a file here and a heading's anchor, or an address elsewhere."""
-    address = urlsplit(link)
-    if address.scheme:
-        return None, link
-    return (page.parent / address.path).resolve() if address.path else page, address.fragment
+@pytest.mark.parametrize(
+    ("english", "spanish"),
+    [
+        ("# Title\n\n## More", "# Título"),
+        ("# Title\n\n## More", "# Título\n\n### Más"),
+        ("One.\n\nTwo.", "Uno."),
+        ("One.", "Uno.\n\nDos."),
+        ("- one\n- two", "- uno"),
+        ("| a |\n|---|\n| one |\n| two |", "| a |\n|---|\n| uno |"),
+        ("```sh\nmake up\n```", "```sh\nmake down\n```"),
+        ("```sh\nmake up\n```", "```\nmake up\n```"),
+        ("Set `citus.workers`.", "Cambiar `citus.worker`."),
+        ("Wait 5 minutes.", "Esperar 6 minutos."),
+    ],
+)
+def test_a_difference_is_found(english: str, spanish: str) -> None:
+    same_names_and_numbers(english, english)
+    with pytest.raises(AssertionError):
+        same_names_and_numbers(english, spanish)
 
 
-def _place(file: Path | None, anchor: str) -> str:
-    """A link's target, its heading by number: its words differ in the two languages."""
-    if file is None:
-        return anchor
-    heading = f" heading {anchors(file).index(anchor)}" if anchor else ""
-    return f"{file.relative_to(REPOSITORY)}{heading}"
+class Target(NamedTuple):
+    """Where a link leads: a page and one of its headings, by number, or an address elsewhere."""
+
+    page: str
+    heading: int = -1
 
 
-def _in_spanish(file: Path | None, anchor: str) -> str:
-    other = twin(file) if file else None
-    if file is None or other is None:
-        return _place(file, anchor)
-    return _place(file, anchor).replace(
-        str(file.relative_to(REPOSITORY)), str(other.relative_to(REPOSITORY))
-    )
+def _targets(page: Path, block: Block) -> Iterator[Target]:
+    for token in block.words:
+        if token.type == "link_open":
+            link = unquote(str(token.attrs["href"]))
+            address = urlsplit(link)
+            if address.scheme:
+                yield Target(link)
+                continue
+            file = (page.parent / address.path).resolve() if address.path else page
+            anchor = address.fragment
+            yield Target(str(file), anchors(file).index(anchor) if anchor else -1)
+
+
+def _twin(target: Target) -> Target:
+    other = OTHER.get(Path(target.page))
+    return Target(str(other), target.heading) if other else target
