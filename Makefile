@@ -13,22 +13,26 @@ help: ## This list
 setup: ## Install what is missing: Python environment, Pulumi, and the sandbox where needed
 	@ops/setup.sh
 
+# What looks at a running stack is fast and prints nothing else: only a new machine is set up first.
+$(PYTHON):
+	@ops/setup.sh
+
 up: setup ## Bring the stack up (STACK=dev)
 	@$(PYTHON) -m ops.up $(STACK)
 
 down: setup ## Destroy the stack with all its data, unless it is protected (STACK=dev)
 	@$(PYTHON) -m ops.down $(STACK)
 
-status: setup ## Whether all of a stack is up, on one screen (STACK=dev)
+status: $(PYTHON) ## Whether all of a stack is up, on one screen (STACK=dev)
 	@$(PYTHON) -m ops.status $(STACK)
 
-psql: setup ## SQL in a project's database, or as superuser without one (STACK=dev PROJECT=)
+psql: $(PYTHON) ## SQL in a project's database, or as superuser without one (STACK=dev PROJECT=)
 	@$(PYTHON) -m ops.inside psql $(STACK) $(PROJECT)
 
-mc: setup ## MinIO's client (STACK=dev CMD="admin info local")
+mc: $(PYTHON) ## MinIO's client (STACK=dev CMD="admin info local")
 	@$(PYTHON) -m ops.inside mc $(STACK) $(CMD)
 
-logs: setup ## A container's log, and what comes (STACK=dev SERVICE=citus-coordinator)
+logs: $(PYTHON) ## A container's log, and what comes (STACK=dev SERVICE=citus-coordinator)
 	@$(PYTHON) -m ops.inside logs $(STACK) $(SERVICE)
 
 review: setup ## The last seven days of a monitored stack, and what to change (STACK=dev)

@@ -65,7 +65,9 @@ OTHER_LIVES = _pytest(
     "tests/local/test_membership_citus.py",
     "tests/local/test_edge.py",
 )
-MONITORED = _pytest("monitored life", "tests/local/test_monitoring.py")
+MONITORED = _pytest(
+    "monitored life", "tests/local/test_monitoring.py", "tests/local/test_commands.py"
+)
 CLOUD = _pytest("cloud", "tests/cloud")
 SANDBOX = (
     Check(

@@ -68,7 +68,11 @@ def _or_reason(ask: Callable[[], T]) -> T | str:
     try:
         return ask()
     except (HostError, PrometheusError) as error:
-        return " ".join(str(error).split())
+        return _line(error)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _conditions(

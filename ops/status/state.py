@@ -86,24 +86,24 @@ class State:
 def conditions(plan: Plan, host: str, containers: Iterable[Container]) -> dict[str, str]:
     """The condition of each container on a host: `healthy`, or what else it is.
 
-    What has run once and ended well is left out; what is planned there and does not exist is
-    `missing`.
+    What is planned there and does not exist is `missing`. What is no service, and has run once and
+    ended well, is left out.
     """
-    found = {
-        container.name.removeprefix(plan.prefix): condition
-        for container in containers
-        if (condition := _condition(container)) is not None
-    }
-    missing = dict.fromkeys(_planned(plan, host) - found.keys(), MISSING)
-    return dict(sorted({**found, **missing}.items()))
+    planned = _planned(plan, host)
+    found = dict.fromkeys(planned, MISSING)
+    for container in containers:
+        name = container.name.removeprefix(plan.prefix)
+        if name in planned or not container.status.startswith("Exited (0)"):
+            found[name] = _condition(container)
+    return dict(sorted(found.items()))
 
 
-def _condition(container: Container) -> str | None:
-    if container.state == "running":
-        # "Up 2 hours (healthy)", "Up 3 seconds (health: starting)"
-        health = re.search(r"\((?:health: )?(\w+)\)", container.status)
-        return health[1] if health else "running"
-    return None if container.status.startswith("Exited (0)") else container.state
+def _condition(container: Container) -> str:
+    if container.state != "running":
+        return container.state
+    # "Up 2 hours (healthy)", "Up 3 seconds (health: starting)"
+    health = re.search(r"\((?:health: )?(\w+)\)", container.status)
+    return health[1] if health else container.state
 
 
 def _planned(plan: Plan, host: str) -> set[str]:

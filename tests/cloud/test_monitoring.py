@@ -1,6 +1,7 @@
 """A stack on two servers that is monitored: Prometheus reaches all of it, and nobody else does."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,9 +10,12 @@ import requests
 import yaml
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
-from ops import hosts
+from config.plan import make_plan
+from config.settings import parse_settings
+from ops import hosts, inside
 from ops.plan import sections
 from ops.review import __main__ as program
+from ops.status.__main__ import look
 from tests.cloud.servers import CloudStack, cloud_stack, wait
 
 pytestmark = [pytest.mark.cloud, pytest.mark.slow]
@@ -125,6 +129,36 @@ def test_the_review_comes_through_ssh(stack: CloudStack, monkeypatch: pytest.Mon
         return "| main |" in page and "| data-1 |" in page
 
     wait("both hosts in the review", shows_both, 90)
+
+
+def test_the_commands_at_hand_come_through_ssh(
+    stack: CloudStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `make status` and `make psql` ask."""
+    monkeypatch.setattr(hosts, "REPOSITORY", stack.directory)
+    monkeypatch.setenv("HCLOUD_TOKEN", stack.variables["HCLOUD_TOKEN"])
+    config = yaml.safe_load(stack.config_file.read_text())["config"]
+    plan = make_plan(parse_settings(sections(config)), NAME)
+
+    wait("all of it up", lambda: not list(look(plan, hosts.hosts_of(plan)).down(plan)), 90)
+    found = look(plan, hosts.hosts_of(plan))
+    assert found.alerts is not None
+    assert {name for names in found.containers.values() for name in names} > {
+        "citus-coordinator",
+        "citus-worker-1",
+        "edge",
+        "minio-1",
+        "prometheus",
+    }
+
+    became: list[tuple[str, ...]] = []
+    monkeypatch.setattr("os.execvp", lambda _, words: became.append(words))
+    inside.psql(plan, hosts.hosts_of(plan), None)
+    (command,) = became
+    asked = subprocess.run(
+        command, input="SELECT 'as ' || current_user", capture_output=True, text=True, check=True
+    )
+    assert "as postgres" in asked.stdout
 
 
 def test_a_second_preview_shows_no_change(stack: CloudStack) -> None:
