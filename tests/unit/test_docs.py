@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise, takewhile
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -56,6 +56,10 @@ SECRETS = {"hosts.token": TOKEN}
 """What is typed in where a command asks for a secret, if it must have a form."""
 
 PAGES = pages()
+
+needs_cli = pytest.mark.skipif(
+    not shutil.which("pulumi"), reason="there is no Pulumi CLI, whose help has the commands"
+)
 
 
 def name(of: object) -> str:
@@ -138,10 +142,23 @@ def test_there_are_blocks_of_each_kind() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_in_sentences_exist(page: Path) -> None:
+    for words in in_sentences(page):
+        check_command(words)
+
+
+@needs_cli
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_pulumi_knows_its_commands(page: Path) -> None:
+    scripts = (commands(block.text) for block in blocks(page) if block.language == "sh")
+    for words in (*chain.from_iterable(scripts), *in_sentences(page)):
+        check_cli(words)
+
+
+def in_sentences(page: Path) -> Iterator[Sequence[str]]:
+    """The commands of ours within a page's sentences."""
     for code in inline_code(page):
         if code.startswith(("make ", "pulumi ")):
-            for words in commands(code):
-                check_command(words)
+            yield from commands(code)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +167,6 @@ def test_commands_in_sentences_exist(page: Path) -> None:
         "make upp",
         "make up STAK=prod",
         "make logs SERVICE=citus-coordinatr",
-        "pulumi upp",
-        "pulumi up --stak dev",
         "pulumi up --stack staging",
         "pulumi config set --stack dev --path 'arquitectura:citus.wokers' 3",
         "pulumi config set --stack dev --path 'arquitectura:citus.workers' 0",
@@ -159,14 +174,19 @@ def test_commands_in_sentences_exist(page: Path) -> None:
         "ssh -F .arquitectura/prod/ssh_config data-9",
         "export PGROOTCERT=ca.crt",
         "brew install pulumi",
-        'psql "$(pulumi stack outputs)"',
+        'psql "$(make outputs)"',
     ],
 )
 def test_what_does_not_exist_is_found(wrong: str) -> None:
-    if wrong.startswith("pulumi") and not shutil.which("pulumi"):
-        pytest.skip("there is no Pulumi CLI, whose help has the commands")
     with pytest.raises((AssertionError, ConfigError)):
         check_sh(Block(REPOSITORY / "README.md", 1, "sh", wrong))
+
+
+@needs_cli
+@pytest.mark.parametrize("wrong", ["pulumi upp", "pulumi up --stak dev", "pulumi stack outputs"])
+def test_what_pulumi_does_not_know_is_found(wrong: str) -> None:
+    with pytest.raises(AssertionError):
+        check_cli(wrong.split())
 
 
 # -- Commands ----------------------------------------------------------------------------------
@@ -251,25 +271,26 @@ def check_ssh(arguments: Sequence[str]) -> None:
 
 
 def check_pulumi(arguments: Sequence[str]) -> None:
-    words = []
-    for argument in arguments:
-        if argument.startswith("-"):
-            break
-        words.append(argument)
-    command, text = pulumi_help(*words[:2])
-    assert command, f"pulumi has no {' '.join(words[:2])}"
-    for flag in (one.partition("=")[0] for one in arguments if one.startswith("-")):
-        assert re.search(rf"(^|\s){re.escape(flag)}\b", text), f"{command} knows no {flag}"
     if "--stack" in arguments:
         stack = arguments[arguments.index("--stack") + 1]
         assert stack in STACKS, f"there is no stack {stack}"
 
 
+def check_cli(words: Sequence[str]) -> None:
+    """Fails when it is a command of Pulumi's that its CLI does not know."""
+    if "pulumi" not in words:
+        return
+    arguments = words[words.index("pulumi") + 1 :]
+    named = list(takewhile(lambda word: not word.startswith("-"), arguments))[:2]
+    command, text = pulumi_help(*named)
+    assert command, f"pulumi has no {' '.join(named)}"
+    for flag in (one.partition("=")[0] for one in arguments if one.startswith("-")):
+        assert re.search(rf"(^|\s){re.escape(flag)}\b", text), f"{command} knows no {flag}"
+
+
 @cache
 def pulumi_help(*words: str) -> tuple[str, str]:
     """The command that the words name, and its help; neither where they name none."""
-    if not shutil.which("pulumi"):
-        pytest.skip("there is no Pulumi CLI, whose help has the commands")
     text = subprocess.run(
         ["pulumi", *words, "--help"], capture_output=True, text=True, check=False
     ).stdout
