@@ -150,11 +150,11 @@ def pools(answer: str) -> Sequence[Pool]:
     Raises:
         HostError: it says that it could not find out.
     """
-    info = json.loads(answer)
-    if "info" not in info:
-        raise HostError(info.get("error", {}).get("message", "MinIO does not say"))
+    said = json.loads(answer)
+    if said["status"] != "success":  # it has an empty `info` then
+        raise HostError(str(said.get("error", "MinIO does not say")))
     every, online = Counter[int](), Counter[int]()
-    for server in info["info"].get("servers", ()):
+    for server in said["info"].get("servers", ()):
         for drive in server.get("drives", ()):
             pool = drive["pool_index"]
             every[pool] += 1

@@ -134,7 +134,7 @@ def test_a_database_of_another_name_is_found(stack: LiveStack) -> None:
 def test_a_project_that_is_none(stack: LiveStack) -> None:
     asked = make(stack, "psql", "PROJECT=blog")
     assert asked.returncode != 0
-    assert f"blog is no project of stack {NAME}, which has shop, odd" in asked.stderr
+    assert f"blog is no project of stack {NAME}, which has odd, shop" in asked.stderr
 
 
 @pytest.mark.parametrize("block", SQL, ids=str)

@@ -33,12 +33,14 @@ VARIABLES = {
     "PGSSLROOTCERT",
     "PULUMI_BACKEND_URL",
     "PULUMI_CONFIG_PASSPHRASE",
+    "UPLOADS_PROJECT",
 }
 """What may be set in the environment."""
 
 OTHERS = {
     "cat",
     "docker",
+    "gh",
     "git",
     "grep",
     "jq",
@@ -49,6 +51,8 @@ OTHERS = {
     "pg_dump",
     "psql",
     "reboot",
+    "uv",
+    "uvx",
 }
 """Programs that are not ours. Whether their options exist is not looked at."""
 
