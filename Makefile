@@ -5,10 +5,10 @@ export PATH := $(if $(PULUMI_HOME),$(PULUMI_HOME),$(HOME)/.pulumi)/bin:$(HOME)/.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs dashboards bench \
-	review status psql mc logs
+	review preview-report status psql mc logs
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 setup: ## Install what is missing: Python environment, Pulumi, and the sandbox where needed
 	@ops/setup.sh
@@ -37,6 +37,9 @@ logs: $(PYTHON) ## A container's log, and what comes (STACK=dev SERVICE=citus-co
 
 review: setup ## The last seven days of a monitored stack, and what to change (STACK=dev)
 	@$(PYTHON) -m ops.review $(STACK)
+
+preview-report: setup ## What an update would do to the stack, as Markdown for reviewers (STACK=dev)
+	@$(PYTHON) -m ops.preview_report $(STACK)
 
 test: setup ## All checks and tests
 	@$(PYTHON) -m ops.test

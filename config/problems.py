@@ -119,11 +119,15 @@ def _missing(location: Sequence[int | str], model: type[BaseModel]) -> str:
 
 
 def _command(location: Sequence[int | str], model: type[BaseModel]) -> str:
-    """How to set what is missing, where the setting has an example."""
+    """How to set what is missing, where the setting has an example, or the first of a section."""
     section = _annotation(model, location[:-1])
     field = section.model_fields.get(location[-1])
-    if not (field and field.examples):
+    if not field:
         return ""
+    if not field.examples:
+        inside = getattr(field.annotation, "model_fields", {})
+        first = next((key for key, within in inside.items() if within.examples), None)
+        return _command([*location, first], model) if first else ""
     index = "[0]" if get_origin(field.annotation) is tuple else ""
     (example,) = field.examples
     options, value = ("--secret --path", "") if example == "--secret" else ("--path", f" {example}")

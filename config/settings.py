@@ -140,6 +140,7 @@ Cidr = Annotated[
         f"(https://ifconfig.me shows yours), networks of /{WIDEST_PREFIX} at most",
     ),
 ]
+PrivateRange = Annotated[str, _rule(_is_network, "write an IPv4 network, such as 10.0.0.0/16")]
 VolumeGb = Annotated[StrictInt, Field(ge=10, le=10240)]
 Count = Annotated[StrictInt, Field(ge=0)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
@@ -217,7 +218,7 @@ class HetznerHosts(Model):
     registry: Registry | None = None
     """`host:port` of a registry that has all images; put before each image's name. One with a
     private address is spoken to without TLS."""
-    network_cidr: Cidr = "10.0.0.0/16"
+    network_cidr: PrivateRange = "10.0.0.0/16"
     """Range of the private network, a /16. It cannot be changed later."""
     budget_eur: Annotated[float, Field(gt=0)] | None = None
     """What the stack may cost a month, in euros without VAT. Above it the preview says so."""

@@ -10,6 +10,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+POLICIES = REPOSITORY / "policies"
+"""The policy pack."""
 
 PASSPHRASES = {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"}
 

@@ -1,28 +1,39 @@
 """`make test`: every check, the fast ones first, independent ones side by side."""
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from ops.stack import REPOSITORY
 from ops.up import in_sandbox
 
 PYTHON = sys.executable
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One command that must succeed."""
+    """One command that must succeed.
+
+    Attributes:
+        needs: the program without which it is skipped.
+    """
 
     name: str
     command: Sequence[str]
+    needs: str = ""
 
     def run(self) -> bool:
         """Runs it and prints what it said, with the time it took."""
+        if self.needs and not shutil.which(self.needs):
+            print(f"== {self.name}: skipped, {self.needs} is not installed", flush=True)
+            return True
         start = time.monotonic()
         result = subprocess.run(
             self.command,
@@ -43,7 +54,7 @@ def _pytest(name: str, *arguments: str) -> Check:
 
 
 LINT = (
-    Check("lint", [PYTHON, "-m", "ruff", "check", "."]),
+    Check("style", [PYTHON, "-m", "ruff", "check", "."]),
     Check("format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
     Check("types", [PYTHON, "-m", "mypy"]),
     Check(
@@ -53,6 +64,16 @@ LINT = (
             *("env", "MYPYPATH=sandbox/plugins", PYTHON, "-m", "mypy"),
             *("--cache-dir", ".mypy_cache/plugins", "-p", "standin"),
         ],
+    ),
+    Check(
+        "security of the workflows",
+        [str(Path(PYTHON).with_name("zizmor")), "--offline", "--quiet", ".github/workflows"],
+    ),
+    Check(
+        "workflows",
+        # What it finds in scripts would depend on the linters that a machine happens to have.
+        ["go", "run", ACTIONLINT, "-shellcheck=", "-pyflakes="],
+        needs="go",
     ),
 )
 UNIT = _pytest("unit", "-n", "2", "tests/unit", "tests/monitoring")
@@ -88,10 +109,14 @@ def stages() -> Sequence[Sequence[Check]]:
 
 
 def main() -> int:
-    """Runs the stages, or only the checks that are named; 0 when all succeed."""
+    """Runs the stages, or only the static checks, or one of these; 0 when all succeed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("only", nargs="?", choices=["lint"])
-    chosen = [LINT] if parser.parse_args().only == "lint" else stages()
+    parser.add_argument("only", nargs="?", choices=["lint", *(check.name for check in LINT)])
+    only = parser.parse_args().only
+    if only is None:
+        chosen = stages()
+    else:
+        chosen = [[check for check in LINT if only in ("lint", check.name)]]
     start = time.monotonic()
     for stage in chosen:
         with ThreadPoolExecutor() as pool:

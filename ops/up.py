@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ops.sandbox import configure, on_servers
-from ops.stack import PASSPHRASES, Stack, StackError
+from ops.stack import PASSPHRASES, POLICIES, Stack, StackError
 
 
 def main() -> int:
     """Runs `pulumi up`; the exit code is 0 when the stack is up."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stack")
-    stack = Stack(parser.parse_args().stack)
+    parser.add_argument("--yes", action="store_true", help="nobody looks: the policies do")
+    arguments = parser.parse_args()
+    stack = Stack(arguments.stack)
     try:
         stack.select()
         if in_sandbox():
@@ -26,7 +28,9 @@ def main() -> int:
         if servers:
             complete(stack)
         # A laptop's stack can be tried without a question; servers cost money.
-        stack.run("up", *(["--yes"] if stack.name == "dev" and not servers else []))
+        unasked = arguments.yes or (stack.name == "dev" and not servers)
+        policies = ["--policy-pack", str(POLICIES)] if arguments.yes else []
+        stack.run("up", *(["--yes"] if unasked else []), *policies)
         print("\n" + "\n".join(summary(stack.name, stack.outputs())))
     except StackError as error:
         print(f"up: {error}", file=sys.stderr)

@@ -154,7 +154,7 @@ class HetznerServer(DockerHost):
             auto_delete=False,
             delete_protection=args.protect,
             labels=self._cloud.labels,
-            opts=pulumi.ResourceOptions.merge(self._child(), self._cloud.leftovers.options),
+            opts=self._child(),
         )
 
     def _volume(self, size: int) -> hcloud.Volume:
@@ -167,7 +167,9 @@ class HetznerServer(DockerHost):
             format=FILE_SYSTEM,
             delete_protection=args.protect,
             labels=self._cloud.labels,
-            opts=self._child("format"),
+            opts=pulumi.ResourceOptions.merge(
+                self._child("format"), self._cloud.protection.options
+            ),
         )
 
     def _server(
@@ -203,7 +205,10 @@ class HetznerServer(DockerHost):
             labels=cloud.labels,
             # A server is what it was made as; its size is the ServerSize's to change, because the
             # provider would pull the plug and leave it off.
-            opts=self._child("image", "sshKeys", "userData", "serverType"),
+            opts=pulumi.ResourceOptions.merge(
+                self._child("image", "sshKeys", "userData", "serverType"),
+                self._cloud.protection.options,
+            ),
         )
 
     def _attachments(
@@ -216,7 +221,7 @@ class HetznerServer(DockerHost):
                 server_id=server.id.apply(int),
                 subnet_id=self._cloud.subnet.id,
                 ip=self._server_args.private_ip,
-                opts=pulumi.ResourceOptions.merge(self._child(), self._cloud.leftovers.options),
+                opts=self._child(),
             )
         ]
         if volume:
@@ -235,11 +240,14 @@ class HetznerServer(DockerHost):
         return attachments
 
     def _child(self, *ignored: str) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(
-            parent=self,
-            provider=self._cloud.provider,
-            protect=self._server_args.protect,
-            depends_on=[self._cloud.placement],
-            ignore_changes=list(ignored),
-            delete_before_replace=True,  # names are unique in a project
+        return pulumi.ResourceOptions.merge(
+            pulumi.ResourceOptions(
+                parent=self,
+                provider=self._cloud.provider,
+                protect=self._server_args.protect,
+                depends_on=[self._cloud.placement],
+                ignore_changes=list(ignored),
+                delete_before_replace=True,  # names are unique in a project
+            ),
+            self._cloud.leftovers.options,
         )

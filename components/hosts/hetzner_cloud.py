@@ -11,6 +11,7 @@ from components.hosts.engine import LABEL_STACK
 from components.hosts.hetzner_client import SSH_PORT
 from components.hosts.leftovers import Leftovers
 from components.hosts.placement import Placement, PlacementArgs
+from components.hosts.protection import Protection
 
 EVERYONE = "0.0.0.0/0"
 POLL_INTERVAL = "500ms"
@@ -82,7 +83,8 @@ class HetznerCloud(pulumi.ComponentResource):
             parent=self, provider=self.provider, depends_on=[self.placement]
         )
         self.leftovers = Leftovers(f"{name}-leftovers", args.stack, args.endpoint, args.token)
-        firewall = pulumi.ResourceOptions.merge(child, self.leftovers.options)
+        self.protection = Protection(f"{name}-protection", args.endpoint, args.token)
+        child = pulumi.ResourceOptions.merge(child, self.leftovers.options)
         network = hcloud.Network(
             f"{name}-network",
             name=args.stack,
@@ -109,7 +111,7 @@ class HetznerCloud(pulumi.ComponentResource):
             name=f"{args.stack}-admin",
             labels=self.labels,
             rules=[_allow(SSH_PORT, args.admin_cidrs, "SSH")],
-            opts=firewall,
+            opts=child,
         )
         self.edge_firewall = hcloud.Firewall(
             f"{name}-edge",
@@ -119,7 +121,7 @@ class HetznerCloud(pulumi.ComponentResource):
                 *(_allow(port, [EVERYONE], "edge") for port in args.public_ports),
                 *(_allow(port, args.admin_cidrs, "edge") for port in args.admin_ports),
             ],
-            opts=firewall,
+            opts=child,
         )
         made = [
             hcloud.SshKey(

@@ -1,7 +1,8 @@
 """`Leftovers`: what a run that failed has made at Hetzner without Pulumi knowing.
 
 Hetzner's provider forgets a firewall, an address or a server's place in the network when the API
-fails between making it and saying that it is there. The next `pulumi up` finds it taken.
+fails between making it and saying that it is there, and everything whose answer gets lost on the
+way. The next `pulumi up` finds it taken.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,19 +19,22 @@ if TYPE_CHECKING:
 
 Inputs = Mapping[str, Any]
 
-TAKEN: Final = ("uniqueness_error", "server_already_attached")
-"""The API's codes for what is there already."""
+TAKEN: Final = ("uniqueness_error", "server_already_attached", "invalid_input")
+"""The API's codes for what is there already; the last one for a subnet, among much else."""
+
+USES: Final = ("attach_volume", "attach_to_network")
+"""The API's actions without which nothing is ever written to a volume or a server."""
 
 NEW: Final = timedelta(days=1)
-"""A protected address is taken for a leftover when it is not older than this."""
+"""What may hold data or is protected is taken for a leftover when it is not older than this."""
 
 
 class Leftovers:
     """Removes what is there already, and has it made anew.
 
-    Only what has the stack's label. Of firewalls and addresses only those that no server has, and
-    no older address that is protected. What Pulumi asks to make is not in its state, so nothing
-    that it knows is removed.
+    Only what has the stack's label, and nothing that is in use. No server and no volume that ever
+    was in use, is protected or older than a day, and no older address that is protected. What
+    Pulumi asks to make is not in its state, so nothing that it knows is removed.
     """
 
     def __init__(self, name: str, stack: str, endpoint: str, token: pulumi.Input[str]) -> None:
@@ -40,7 +44,7 @@ class Leftovers:
 
     @property
     def options(self) -> pulumi.ResourceOptions:
-        """For each `hcloud.Firewall`, `hcloud.PrimaryIp` and `hcloud.ServerNetwork`."""
+        """For each resource of `hcloud`."""
         return pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[self._hook]))
 
     async def _make_way(self, failure: pulumi.ErrorHookArgs) -> bool:
@@ -68,13 +72,72 @@ def remove_firewall(client: "Client", stack: str, inputs: Inputs) -> bool:
     return True
 
 
+def remove_key(client: "Client", stack: str, inputs: Inputs) -> bool:
+    """Removes an SSH key, which servers have copies of; whether there was one."""
+    key = client.ssh_keys.get_by_name(inputs["name"])
+    if not key or not _labelled(key.labels, stack):
+        return False
+    key.delete()
+    return True
+
+
+def remove_group(client: "Client", stack: str, inputs: Inputs) -> bool:
+    """Removes a placement group that no server is in; whether there was one."""
+    group = client.placement_groups.get_by_name(inputs["name"])
+    if not group or group.servers or not _labelled(group.labels, stack):
+        return False
+    group.delete()
+    return True
+
+
+def remove_network(client: "Client", stack: str, inputs: Inputs) -> bool:
+    """Removes a network that no server is in; whether there was one."""
+    network = client.networks.get_by_name(inputs["name"])
+    if not network or network.servers or not _labelled(network.labels, stack):
+        return False
+    network.delete()
+    return True
+
+
+def remove_subnet(client: "Client", stack: str, inputs: Inputs) -> bool:
+    """Removes a network's subnet of the same range, while no server is in it; whether it was."""
+    network = client.networks.get_by_id(int(inputs["networkId"]))
+    found = [one for one in network.subnets or [] if one.ip_range == inputs["ipRange"]]
+    if not found or network.servers or not _labelled(network.labels, stack):
+        return False
+    network.delete_subnet(found[0]).wait_until_finished()
+    return True
+
+
+def remove_server(client: "Client", stack: str, inputs: Inputs) -> bool:
+    """Removes a new server that has no volume and is in no network; whether there was one."""
+    server = client.servers.get_by_name(inputs["name"])
+    if not server or server.volumes or server.private_net or not _labelled(server.labels, stack):
+        return False
+    if _is_protected(server) or not _is_new(server) or _was_used(server):
+        return False
+    server.delete().wait_until_finished()
+    return True
+
+
+def remove_volume(client: "Client", stack: str, inputs: Inputs) -> bool:
+    """Removes a new volume that no server has; whether there was one."""
+    volume = client.volumes.get_by_name(inputs["name"])
+    if not volume or volume.server or not _labelled(volume.labels, stack):
+        return False
+    if _is_protected(volume) or not _is_new(volume) or _was_used(volume):
+        return False
+    volume.delete()
+    return True
+
+
 def remove_address(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes an address that no server has; whether there was one."""
     address = client.primary_ips.get_by_name(inputs["name"])
     if not address or address.assignee_id or not _labelled(address.labels, stack):
         return False
-    if address.protection and address.protection["delete"]:
-        if not address.created or datetime.now(UTC) - address.created > NEW:
+    if _is_protected(address):
+        if not _is_new(address):
             pulumi.log.warn(
                 f"the address {address.ip} ({address.name}) is protected and belongs to no server. "
                 "If nothing needs it, take its protection away in the Hetzner console (Primary "
@@ -103,9 +166,28 @@ def _labelled(labels: Mapping[str, str] | None, stack: str) -> bool:
     return (labels or {}).get(LABEL_STACK) == stack
 
 
+def _is_protected(found: Any) -> bool:
+    return bool(found.protection and found.protection["delete"])
+
+
+def _is_new(found: Any) -> bool:
+    return bool(found.created and datetime.now(UTC) - found.created < NEW)
+
+
+def _was_used(found: Any) -> bool:
+    """Whether a volume was ever on a server, or a server in a network: then it may hold data."""
+    return any(action.command in USES for action in found.get_actions())
+
+
 REMOVERS: Final[Mapping[str, Callable[["Client", str, Inputs], bool]]] = {
     "hcloud:index/firewall:Firewall": remove_firewall,
+    "hcloud:index/network:Network": remove_network,
+    "hcloud:index/networkSubnet:NetworkSubnet": remove_subnet,
+    "hcloud:index/placementGroup:PlacementGroup": remove_group,
     "hcloud:index/primaryIp:PrimaryIp": remove_address,
+    "hcloud:index/server:Server": remove_server,
     "hcloud:index/serverNetwork:ServerNetwork": leave_network,
+    "hcloud:index/sshKey:SshKey": remove_key,
+    "hcloud:index/volume:Volume": remove_volume,
 }
 """By type of resource: removes it, given the client, the stack and what it is to be."""

@@ -23,14 +23,16 @@ from ops.review.prometheus import Sample
 Ask = Callable[[str], Sequence[Sample]]
 
 DAYS = 7
-STEP_MINUTES = 5
-"""Peaks are averages over so long."""
+STEP_MINUTES = 1
+"""How often a week is looked at. A stack of some minutes is in the review, too."""
+RATE_MINUTES = 5
+"""Peaks of what is counted are averages over so long."""
 
 SECONDS_PER_DAY = 86400
 
 
 def _over(function: str, expression: str) -> str:
-    """Something of an expression's values, one every five minutes of the week."""
+    """Something of an expression's values, one every minute of the week."""
     return f"{function}({expression})[{DAYS}d:{STEP_MINUTES}m])"
 
 
@@ -65,7 +67,7 @@ _DISK_FREE = 'max by (host, mountpoint) (host:filesystem_bytes:free{mountpoint!~
 _DISK_USED = f"{_DISK} - {_DISK_FREE}"
 _CONTAINER_CPU = (
     'sum by (name) (rate(container_cpu_usage_seconds_total{job="cadvisor",name!=""}'
-    f"[{STEP_MINUTES}m]))"
+    f"[{RATE_MINUTES}m]))"
 )
 _CONTAINER_MEMORY = "max by (name) (container:memory_bytes:needed)"
 _STORAGE = "minio:capacity_bytes:total"
@@ -105,7 +107,7 @@ QUERIES: Mapping[str, str] = {
     "database growth": _growth(_DATABASE),
     "transactions": _mean(_TRANSACTIONS),
     "most transactions": _worst(_TRANSACTIONS),
-    "alert minutes": f"sum by ({_OF_ALERT}) (count_over_time({_ALERTS}[{DAYS}d:1m]))",
+    "alert minutes": f"sum by ({_OF_ALERT}) (count_over_time({_ALERTS}[{DAYS}d:{STEP_MINUTES}m]))",
     "alerts now": f"max by ({_OF_ALERT}) ({_ALERTS})",
 }
 """What is asked, by what it is."""
@@ -113,7 +115,7 @@ QUERIES: Mapping[str, str] = {
 MAY_BE_EMPTY: Mapping[str, str] = {
     **dict.fromkeys(("alert minutes", "alerts now"), "no alert fires, or fired"),
     **dict.fromkeys((name for name in QUERIES if "container" in name), "cAdvisor is switched off"),
-    **dict.fromkeys((name for name in QUERIES if "growth" in name), "measured for ten minutes"),
+    **dict.fromkeys((name for name in QUERIES if "growth" in name), "measured for two minutes"),
 }
 """The queries that a monitored stack may have no answer to, and when."""
 

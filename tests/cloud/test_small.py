@@ -1,7 +1,9 @@
 """A stack on one server: it comes up although it is interrupted, is protected, and goes."""
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,7 +83,17 @@ def test_a_run_that_was_killed_and_one_that_was_interrupted_are_completed(
     assert stack.containers()["main"].keys() == {
         "edge", "minio-1", "citus-coordinator", "citus-worker-1", "citus-worker-2",
     }  # fmt: skip
-    stack.preview(expect_no_changes=True)
+
+
+def test_a_preview_needs_no_ssh(stack: CloudStack, tmp_path: Path) -> None:
+    """So that it can run where the servers let nobody in, as on a pull request."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\ntouch {tmp_path}/used\nexit 255\n")
+    ssh.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    result = stack.cli("preview", "--expect-no-changes", "--stack", NAME, PATH=path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not (tmp_path / "used").exists()
 
 
 def test_s3_through_the_edge(stack: CloudStack, shop: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ LAST = {
     "firewall": "POST /v1/firewalls$",  # the provider forgets it
     "address": "POST /v1/primary_ips/[0-9]+/actions/change_protection$",  # likewise, protected
     "subnet": "POST /v1/networks/[0-9]+/actions/add_subnet$",  # the provider cannot update it
+    "volume": "POST /v1/volumes$",  # the provider takes it for protected
 }
 """The last request that the API accepts, by what is there by half then."""
 
@@ -54,6 +55,8 @@ def _is_whole(cloud: Cloud, stack: str) -> None:
     assert address["assignee_id"] == server["id"]
     assert [net["ip"] for net in server["private_net"]] == ["10.0.1.10"]
     assert len(server["public_net"]["firewalls"]) == 2
+    assert server["protection"] == {"delete": True, "rebuild": True}
+    assert volume["protection"] == address["protection"] == {"delete": True}
 
 
 def _only(cloud: Cloud, kind: str, stack: str) -> dict[str, Any]:

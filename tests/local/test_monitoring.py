@@ -258,7 +258,7 @@ def test_those_that_may_be_empty_are_understood(stack: LiveStack) -> None:
 
 def test_every_question_of_the_review_has_an_answer(stack: LiveStack) -> None:
     asked = {what: one for what, one in measure.QUERIES.items() if what not in measure.MAY_BE_EMPTY}
-    nothing_is_left(lambda: [what for what, one in asked.items() if not query(one)], within=60)
+    nothing_is_left(lambda: [what for what, one in asked.items() if not query(one)], within=90)
     for what in measure.MAY_BE_EMPTY:
         query(measure.QUERIES[what])
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops import sandbox
+from ops import sandbox, up
 from ops.down import refuse_protected, without_content
 from ops.sandbox import configure, sandbox_settings
-from ops.stack import Stack, StackError
+from ops.stack import POLICIES, Stack, StackError
 from ops.up import summary, unfinished
 
 OUTPUTS = {
@@ -203,3 +203,22 @@ def test_what_a_run_left_by_half_is_found() -> None:
         "data-1-volume": f"urn:pulumi:prod::arquitectura::{volume}::data-1-volume"
     }
     assert unfinished({"deployment": {}}) == unfinished({"deployment": None}) == {}
+
+
+@pytest.mark.parametrize("attended", [True, False])
+def test_where_nobody_looks_the_policies_do(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, attended: bool
+) -> None:
+    for name, value in {
+        "PULUMI_BACKEND_URL": "file:///somewhere",
+        "PULUMI_CONFIG_PASSPHRASE": "words",
+        "PULUMI_HOME": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    answers = json.dumps(OUTPUTS)
+    log = cli(f"case \"$*\" in *config*) echo '{{}}';; *output*) echo '{answers}';; esac")
+    monkeypatch.setattr("sys.argv", ["up", "prod", *([] if attended else ["--yes"])])
+    assert up.main() == 0
+    (line,) = [line for line in log.read_text().splitlines() if line.startswith("up ")]
+    expected = "" if attended else f" --yes --policy-pack {POLICIES}"
+    assert line == f"up{expected} --stack prod"

@@ -249,6 +249,19 @@ def test_a_committed_config_lacks_nothing_else(stack: str) -> None:
     parse_settings(on_servers(stack))
 
 
+def test_the_first_server_too() -> None:
+    without = {key: value for key, value in small().items() if key != "main"}
+    assert problems(without) == [
+        "hosts.main: is missing: "
+        "pulumi config set --path 'arquitectura:hosts.main.server_type' cx43"
+    ]
+
+
+def test_a_network_that_is_none() -> None:
+    (problem,) = problems(small(network_cidr="10.0.0.0/33"))
+    assert problem.endswith("write an IPv4 network, such as 10.0.0.0/16")
+
+
 @pytest.fixture
 def stack_config() -> Iterator[None]:
     """The stack's config is the small one's, without a token."""

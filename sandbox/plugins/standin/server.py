@@ -7,6 +7,7 @@ to every message, and the plugin needs nothing else of the SDK.
 import hashlib
 import importlib
 import importlib.util
+import os
 import signal
 import sys
 import threading
@@ -45,6 +46,7 @@ else:
 
 _MAX_MESSAGE = 400 * 1024 * 1024  # the engine's own limit
 _AT_ONCE = 32
+_ENDS = {signal.SIGTERM, signal.SIGINT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class Package(Generic[Client]):
 
 def serve(package: Package[Any]) -> None:
     """Serves until the engine asks to end; prints the port as the engine expects."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)  # every thread inherits it
     server = grpc.server(
         ThreadPoolExecutor(_AT_ONCE),
         options=[
@@ -78,13 +81,12 @@ def serve(package: Package[Any]) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Provider(package), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    ended.wait()
-    server.stop(grace=1).wait()
+    signal.sigwait(_ENDS)
+    # gRPC now and then never says that it has stopped. The engine has its answers by then.
+    server.stop(grace=1).wait(2)
+    os._exit(0)
 
 
 class _Provider(provider_pb2_grpc.ResourceProviderServicer):
