@@ -5,7 +5,7 @@ export PATH := $(if $(PULUMI_HOME),$(PULUMI_HOME),$(HOME)/.pulumi)/bin:$(HOME)/.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test test-unit test-engine test-local test-cloud lint format docs dashboards bench \
-	review preview-report status psql mc logs
+	review preview-report citus-advice status psql mc logs
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ review: setup ## The last seven days of a monitored stack, and what to change (S
 
 preview-report: setup ## What an update would do to the stack, as Markdown for reviewers (STACK=dev)
 	@$(PYTHON) -m ops.preview_report $(STACK)
+
+citus-advice: setup ## Which tables of a project to distribute, and by which column (STACK=dev PROJECT=shop)
+	@$(PYTHON) -m ops.citus_advice $(STACK) $(PROJECT)
 
 test: setup ## All checks and tests
 	@$(PYTHON) -m ops.test

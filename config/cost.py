@@ -124,16 +124,23 @@ def _report(cost: Cost, budget: float | None, before: Cost | None) -> Iterator[s
     if before and before.total != cost.total and not (before.unknown or cost.unknown):
         yield f"Now it costs {before.total:,.2f}: {cost.total - before.total:+,.2f}."
     if budget is not None:
-        yield _verdict(cost, Decimal(str(budget)))
+        yield verdict(cost, budget)
 
 
-def _verdict(cost: Cost, budget: Decimal) -> str:
+def is_over(cost: Cost, budget: float) -> bool:
+    """Whether it costs more than a budget in euros, as far as the prices are known."""
+    return cost.currency == BUDGET_CURRENCY and cost.total > Decimal(str(budget))
+
+
+def verdict(cost: Cost, budget: float) -> str:
+    """A sentence on a cost and a budget in euros."""
     if cost.currency != BUDGET_CURRENCY:
         return f"budget_eur is in {BUDGET_CURRENCY} and cannot be compared with {cost.currency}."
-    if cost.total > budget:
+    if is_over(cost, budget):
+        excess = cost.total - Decimal(str(budget))
         return (
-            f"Over budget_eur ({budget:,.2f}) by {cost.total - budget:,.2f}: choose smaller server "
-            "types or volumes, fewer servers, or raise it."
+            f"Over budget_eur ({budget:,.2f}) by {excess:,.2f}: choose smaller server types or "
+            "volumes, fewer servers, or raise it."
         )
     unless = " as far as the prices are known" if cost.unknown else ""
     return f"Within budget_eur ({budget:,.2f}){unless}."

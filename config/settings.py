@@ -64,7 +64,8 @@ def _rule(check: Callable[[str], bool], explanation: str) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def _is_pinned(image: str) -> bool:
+def is_pinned(image: str) -> bool:
+    """Whether a reference has a tag that names a version, or a digest."""
     name = image.partition("@")[0].rpartition("/")[2]
     tag = name.partition(":")[2]
     return "@sha256:" in image or tag not in ("", "latest")
@@ -79,7 +80,7 @@ def _is_network(cidr: str) -> bool:
 
 
 Image = Annotated[
-    str, _rule(_is_pinned, "not pinned: add a tag (not 'latest') or a digest, name:tag@sha256:…")
+    str, _rule(is_pinned, "not pinned: add a tag (not 'latest') or a digest, name:tag@sha256:…")
 ]
 ProjectName = Annotated[
     str,

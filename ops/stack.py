@@ -107,10 +107,11 @@ class Stack:
             raise
         return True
 
-    def outputs(self) -> Mapping[str, Any]:
-        """The outputs; secrets are shown as `[secret]`."""
+    def outputs(self, *, show_secrets: bool = False) -> Mapping[str, Any]:
+        """The outputs; secrets are `[secret]` unless they are asked for."""
+        options = ("--show-secrets",) if show_secrets else ()
         outputs: Mapping[str, Any] = json.loads(
-            self.read("stack", "output", "--json", "--stack", self.name)
+            self.read("stack", "output", "--json", "--stack", self.name, *options)
         )
         return outputs
 

@@ -9,6 +9,7 @@ touch "${PULUMI_HOME:-$HOME/.pulumi}/sandbox"
 
 toolchain/install.sh
 engine/start.sh
+browser/install.sh
 # The images and the plugins wait for different things: they are made side by side.
 images/build.sh & images=$!
 plugins/install.sh

@@ -40,6 +40,14 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return make
 
 
+def test_secrets_are_read_only_when_asked_for(cli: Cli) -> None:
+    log = cli("echo '{}'")
+    Stack("dev").outputs()
+    assert "--show-secrets" not in log.read_text()
+    Stack("dev").outputs(show_secrets=True)
+    assert "--show-secrets" in log.read_text()
+
+
 @pytest.mark.parametrize(
     "words",
     [

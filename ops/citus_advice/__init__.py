@@ -1,0 +1,1 @@
+"""`make citus-advice`: which tables of a project to distribute, and how."""

@@ -1,0 +1,1 @@
+"""The policy pack: what a stack must keep to, whoever wrote its program or config."""
