@@ -65,9 +65,8 @@ lint: setup ## Format, lint and types
 format: setup ## Rewrite the sources in the common format
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
-docs: setup ## Render docs/settings.md and docs/alerts.md from the settings and the alerts
-	@$(PYTHON) -m ops.settings_doc
-	@$(PYTHON) -m ops.alerts_doc
+docs: setup ## Render the pages of settings and alerts, in both languages
+	@$(PYTHON) -m ops.docs
 
 dashboards: setup ## Render Grafana's dashboards into docs/dashboards
 	@$(PYTHON) -m dashboards

@@ -1,17 +1,17 @@
-"""`make docs`: writes `docs/alerts.md` from the alerts' own annotations."""
+"""The page `alerts.md`, from the alerts' own annotations."""
 
 import re
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from gettext import NullTranslations
 from typing import Any
 
 import yaml
 
 from components.monitoring.thresholds import PREFIX
 from ops.stack import REPOSITORY
+from ops.translation import ENGLISH
 
-PAGE = REPOSITORY / "docs" / "alerts.md"
 RULES = REPOSITORY / "components" / "monitoring" / "rules"
 
 TITLES = {
@@ -26,6 +26,8 @@ TITLES = {
 """The files of rules, in the page's order, and their headings."""
 
 HEADER = """# Alerts
+
+[Español](es/alerts.md)
 
 What fires, what it means, and what to do. `critical`: something does not work, or is about to
 stop. `warning`: something will, if nobody looks in the next days. `info`: worth knowing.
@@ -45,7 +47,10 @@ critical one after four hours, and once when it is over.
 This page is written by `make docs`, from `components/monitoring/rules`.
 """
 
-UNITS = {"m": "minute", "h": "hour"}
+DURATIONS = {
+    "m": ("after {} minute", "after {} minutes"),
+    "h": ("after {} hour", "after {} hours"),
+}
 
 
 def alerts(file: str) -> Sequence[Mapping[str, Any]]:
@@ -54,31 +59,38 @@ def alerts(file: str) -> Sequence[Mapping[str, Any]]:
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
 
-def page() -> str:
+def page(language: NullTranslations = ENGLISH) -> str:
     """The page's text."""
-    return HEADER + "".join(
-        f"\n## {title}\n" + "".join(_paragraph(alert) for alert in alerts(file))
+    return language.gettext(HEADER) + "".join(
+        f"\n## {language.gettext(title)}\n"
+        + "".join(_paragraph(alert, language) for alert in alerts(file))
         for file, title in TITLES.items()
     )
 
 
-def _paragraph(alert: Mapping[str, Any]) -> str:
+def _paragraph(alert: Mapping[str, Any], language: NullTranslations) -> str:
     annotations = alert["annotations"]
     return (
         f"\n### {alert['alert']}\n\n"
-        f"`{_readable(annotations['summary'])}`\n\n"
-        f"{', '.join(_circumstances(alert))}.\n\n"
-        f"{_wrapped(annotations['description'])}\n"
+        f"{_wrapped(_message(_readable(annotations['summary']), language))}\n\n"
+        f"{', '.join(_circumstances(alert, language))}.\n\n"
+        f"{_wrapped(language.gettext(annotations['description']))}\n"
     )
 
 
-def _circumstances(alert: Mapping[str, Any]) -> Iterator[str]:
+def _message(text: str, language: NullTranslations) -> str:
+    """What people get, which is English, and what it means where that is another language."""
+    meaning = language.gettext(text)
+    return f"`{text}`" if meaning == text else f"`{text}`: {meaning}."
+
+
+def _circumstances(alert: Mapping[str, Any], language: NullTranslations) -> Iterator[str]:
     yield f"**{alert['labels']['severity']}**"
     if duration := alert.get("for"):
-        number, unit = int(duration[:-1]), UNITS[duration[-1]]
-        yield f"after {number} {unit}{'s' if number > 1 else ''}"
+        number = int(duration[:-1])
+        yield language.ngettext(*DURATIONS[duration[-1]], number).format(number)
     for threshold in re.findall(rf"{PREFIX}(\w+)", alert["expr"]):
-        yield f"threshold `monitoring.thresholds.{threshold}`"
+        yield f"{language.gettext('threshold')} `monitoring.thresholds.{threshold}`"
 
 
 def _wrapped(text: str) -> str:
@@ -88,13 +100,3 @@ def _wrapped(text: str) -> str:
 def _readable(template: str) -> str:
     """A message with `<name>` for what is filled in."""
     return re.sub(r"\{\{ \$(?:labels\.)?(\w+).*? \}\}", r"<\1>", template)
-
-
-def main() -> int:
-    """Writes the page."""
-    PAGE.write_text(page())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,8 @@
-"""`make docs`: writes `docs/settings.md` from the settings' own descriptions."""
+"""The page `settings.md`, from the settings' own descriptions."""
 
 import json
-import sys
 from collections.abc import Collection, Iterator, Sequence
+from gettext import NullTranslations
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from config.settings import Settings
-from ops.stack import REPOSITORY
-
-PAGE = REPOSITORY / "docs" / "settings.md"
+from ops.translation import ENGLISH
 
 HEADER = """# Settings
+
+[Español](es/settings.md)
 
 Every key of `Pulumi.<stack>.yaml`, below `arquitectura:`. Set one with its path:
 
@@ -30,23 +30,25 @@ once. This page is written by `make docs`.
 """
 
 
-def page() -> str:
+def page(language: NullTranslations = ENGLISH) -> str:
     """The page's text."""
-    return HEADER + "".join(_rows(Settings, ""))
+    return language.gettext(HEADER) + "".join(_rows(Settings, "", language))
 
 
-def _rows(model: type[BaseModel], path: str, known: Collection[str] = ()) -> Iterator[str]:
+def _rows(
+    model: type[BaseModel], path: str, language: NullTranslations, known: Collection[str] = ()
+) -> Iterator[str]:
     for name, field in model.model_fields.items():
         if name in known:
             continue
         description = " ".join((field.description or "").split())
         sections, suffix = _sections(field.annotation)
         key = f"{path}{field.alias or name}{suffix}"
-        default = "" if sections else f"`{_default(field)}`"
-        yield f"| `{key}` | {default} | {description} |\n"
+        default = "" if sections else _default(field, language)
+        yield f"| `{key}` | {default} | {language.gettext(description)} |\n"
         shown: set[str] = set()
         for section in sections:  # several where one key says which of them it is
-            yield from _rows(section, f"{key}.", shown)
+            yield from _rows(section, f"{key}.", language, shown)
             shown |= set(section.model_fields)
 
 
@@ -66,18 +68,10 @@ def _sections(annotation: Any) -> tuple[Sequence[type[BaseModel]], str]:
     return [], ""
 
 
-def _default(field: FieldInfo) -> str:
+def _default(field: FieldInfo, language: NullTranslations) -> str:
     if field.is_required():
-        return "required"
+        return language.gettext("required")
     value = field.get_default()
-    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def main() -> int:
-    """Writes the page."""
-    PAGE.write_text(page())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if value is None:
+        return language.gettext("none")
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"

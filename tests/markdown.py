@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -54,13 +55,13 @@ def headings(page: Path) -> Iterator[str]:
             )
 
 
-def anchors(page: Path) -> set[str]:
-    """What a link to a part of the page may name, by GitHub's rule."""
+def anchors(page: Path) -> Sequence[str]:
+    """What a link to each part of the page names, by GitHub's rule."""
     seen: Counter[str] = Counter()
-    found = set()
+    found = []
     for heading in headings(page):
         slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        found.append(f"{slug}-{seen[slug]}" if seen[slug] else slug)
         seen[slug] += 1
     return found
 
@@ -69,7 +70,7 @@ def links(page: Path) -> Iterator[str]:
     """The targets of a page's links."""
     for child in _inline(page):
         if child.type == "link_open":
-            yield str(child.attrs["href"])
+            yield unquote(str(child.attrs["href"]))
 
 
 def inline_code(page: Path) -> Iterator[str]:
