@@ -210,6 +210,8 @@ def check_command(words: Sequence[str]) -> None:
             assert one.partition("=")[0] in VARIABLES, f"{one} is not known"
     elif program in ("make", "pulumi", "ssh"):
         {"make": check_make, "pulumi": check_pulumi, "ssh": check_ssh}[program](arguments)
+    elif program == "cd":
+        assert all((REPOSITORY / folder).is_dir() for folder in arguments), arguments
     else:
         assert program in OTHERS, f"{program} is not known"
 
