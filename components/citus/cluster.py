@@ -30,7 +30,8 @@ class MemberArgs:
     Attributes:
         ordinal: 0 for the coordinator, else the worker's number; the highest leave first.
         host: where its container runs.
-        address: host under which the other nodes dial it.
+        address: host under which the other nodes dial it. None: its container's name, which is
+            enough when all stand on one host.
         port: where they dial it.
         published: port on its host, where it is reached from outside of that host's Docker.
         memory_mb: memory limit in MiB.
@@ -39,11 +40,11 @@ class MemberArgs:
 
     ordinal: int
     host: Host
-    address: str
-    port: int
-    published: int | None
     memory_mb: int
     cpus: float
+    address: str | None = None
+    port: int = 5432
+    published: int | None = None
 
     @property
     def service(self) -> str:
@@ -54,6 +55,16 @@ class MemberArgs:
     def name(self) -> str:
         """Its name within the stack."""
         return f"{self.service}-{self.ordinal}" if self.ordinal else self.service
+
+    @property
+    def dialed_host(self) -> str:
+        """The host under which the other nodes dial it."""
+        return self.address or f"{self.host.prefix}{self.name}"
+
+    @property
+    def dialed(self) -> str:
+        """`host:port` under which the other nodes dial it."""
+        return f"{self.dialed_host}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +251,7 @@ class CitusCluster(pulumi.ComponentResource):
             certificate=authority.issue(
                 f"{member.name}-tls",
                 names=["localhost", *([access.alias] if outside and access.alias else [])],
-                addresses=["127.0.0.1", member.address, *([access.host] if outside else [])],
+                addresses=["127.0.0.1", member.dialed_host, *([access.host] if outside else [])],
                 parent=self,
             ),
             authority=authority.certificate,
@@ -280,8 +291,8 @@ class CitusCluster(pulumi.ComponentResource):
             MembershipArgs(
                 database=database,
                 owner=owner,
-                coordinator=f"{coordinator.address}:{coordinator.port}",
-                workers=[f"{worker.address}:{worker.port}" for worker in self._args.workers],
+                coordinator=coordinator.dialed,
+                workers=[worker.dialed for worker in self._args.workers],
                 databases=self._args.databases,
                 containers=[container.id for container in containers],
                 connection=self._connection,
@@ -303,7 +314,7 @@ class CitusCluster(pulumi.ComponentResource):
                 role=MONITORING,
                 role_password=self.monitoring_password,
                 databases=self._args.databases,
-                workers=[f"{worker.address}:{worker.port}" for worker in self._args.workers],
+                workers=[worker.dialed for worker in self._args.workers],
                 connection=self._connection,
             ),
             pulumi.ResourceOptions(parent=parent, depends_on=[*self.ready, *depends_on]),
