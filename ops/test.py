@@ -85,6 +85,7 @@ OTHER_LIVES = _pytest(
     "tests/local/test_distributed_storage.py",
     "tests/local/test_membership_citus.py",
     "tests/local/test_edge.py",
+    "tests/local/test_own_component.py",
     "tests/local/test_examples.py",
 )
 MONITORED = _pytest(
