@@ -168,7 +168,7 @@ class HetznerServer(DockerHost):
             delete_protection=args.protect,
             labels=self._cloud.labels,
             opts=pulumi.ResourceOptions.merge(
-                self._child("format"), self._cloud.protection.options
+                self._child("format"), self._cloud.unfinished.options
             ),
         )
 
@@ -207,7 +207,7 @@ class HetznerServer(DockerHost):
             # provider would pull the plug and leave it off.
             opts=pulumi.ResourceOptions.merge(
                 self._child("image", "sshKeys", "userData", "serverType"),
-                self._cloud.protection.options,
+                self._cloud.unfinished.options,
             ),
         )
 

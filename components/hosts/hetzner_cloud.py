@@ -11,7 +11,7 @@ from components.hosts.engine import LABEL_STACK
 from components.hosts.hetzner_client import SSH_PORT
 from components.hosts.leftovers import Leftovers
 from components.hosts.placement import Placement, PlacementArgs
-from components.hosts.protection import Protection
+from components.hosts.unfinished import Unfinished
 
 EVERYONE = "0.0.0.0/0"
 POLL_INTERVAL = "500ms"
@@ -83,8 +83,9 @@ class HetznerCloud(pulumi.ComponentResource):
             parent=self, provider=self.provider, depends_on=[self.placement]
         )
         self.leftovers = Leftovers(f"{name}-leftovers", args.stack, args.endpoint, args.token)
-        self.protection = Protection(f"{name}-protection", args.endpoint, args.token)
+        self.unfinished = Unfinished(f"{name}-unfinished", args.endpoint, args.token)
         child = pulumi.ResourceOptions.merge(child, self.leftovers.options)
+        firewall = pulumi.ResourceOptions.merge(child, self.unfinished.options)
         network = hcloud.Network(
             f"{name}-network",
             name=args.stack,
@@ -111,7 +112,7 @@ class HetznerCloud(pulumi.ComponentResource):
             name=f"{args.stack}-admin",
             labels=self.labels,
             rules=[_allow(SSH_PORT, args.admin_cidrs, "SSH")],
-            opts=child,
+            opts=firewall,
         )
         self.edge_firewall = hcloud.Firewall(
             f"{name}-edge",
@@ -121,7 +122,7 @@ class HetznerCloud(pulumi.ComponentResource):
                 *(_allow(port, [EVERYONE], "edge") for port in args.public_ports),
                 *(_allow(port, args.admin_cidrs, "edge") for port in args.admin_ports),
             ],
-            opts=child,
+            opts=firewall,
         )
         made = [
             hcloud.SshKey(
