@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from ops.citus_advice.__main__ import citus_advice
 from tests.cloud.servers import CloudStack, cloud_stack
 from tests.heard import Heard, listening
 from tests.local.database import ROWS, contents, fill
@@ -107,6 +108,10 @@ def test_sql_through_the_edge(stack: CloudStack, shop: dict[str, Any]) -> None:
     fill(shop["database_url"])
     assert stack.shards("shop").keys() == {"10.78.1.10:5433", "10.78.1.10:5434"}
     assert contents(shop["database_url"])[0] == ROWS
+
+
+def test_advice_through_the_edge(stack: CloudStack, shop: dict[str, Any]) -> None:
+    assert citus_advice(stack.outputs(), "shop").startswith("shop: nothing to distribute")
 
 
 def refused(stack: CloudStack, *command: str) -> str:

@@ -414,22 +414,18 @@ def test_a_key_without_the_tenant_is_refused(shop: dict[str, Any]) -> None:
 
 # A schema as most applications have it: nothing but surrogate keys.
 SALES = """
-CREATE TABLE products (id bigint PRIMARY KEY, name text NOT NULL);
-CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL);
-CREATE TABLE sales (
-    id bigint PRIMARY KEY,
-    customer_id bigint NOT NULL REFERENCES customers,
-    product_id bigint NOT NULL REFERENCES products
-);
-CREATE TABLE refunds (
-    id bigint PRIMARY KEY,
-    customer_id bigint NOT NULL REFERENCES customers,
-    sale_id bigint NOT NULL REFERENCES sales ON DELETE CASCADE
-);
-INSERT INTO products SELECT n, 'Product' FROM generate_series(1, 40) n;
-INSERT INTO customers SELECT n, 'Customer' FROM generate_series(1, 500) n;
-INSERT INTO sales SELECT n, 1 + n % 500, 1 + n % 40 FROM generate_series(1, 1050000) n;
-INSERT INTO refunds SELECT n, 1 + n % 500, n FROM generate_series(1, 700) n;
+CREATE TABLE products AS SELECT n::bigint AS id FROM generate_series(1, 40) n;
+CREATE TABLE customers AS SELECT n::bigint AS id FROM generate_series(1, 500) n;
+CREATE TABLE sales AS
+SELECT n::bigint AS id, (1 + n % 500)::bigint AS customer_id, (1 + n % 40)::bigint AS product_id
+FROM generate_series(1, 1050000) n;
+CREATE TABLE refunds AS SELECT id, customer_id, id AS sale_id FROM sales WHERE id <= 700;
+ALTER TABLE products ADD PRIMARY KEY (id);
+ALTER TABLE customers ADD PRIMARY KEY (id);
+ALTER TABLE sales ADD PRIMARY KEY (id), ADD FOREIGN KEY (customer_id) REFERENCES customers,
+    ADD FOREIGN KEY (product_id) REFERENCES products;
+ALTER TABLE refunds ADD PRIMARY KEY (id), ADD FOREIGN KEY (customer_id) REFERENCES customers,
+    ADD FOREIGN KEY (sale_id) REFERENCES sales ON DELETE CASCADE;
 ANALYZE
 """
 
@@ -472,8 +468,8 @@ def test_advice_that_is_followed_distributes_the_tables(
         ("sales", "distributed", "customer_id"),
     ]
     assert "blog: nothing to distribute" in advice(stack, "blog")
-    cascades = "SELECT count(*) FROM pg_constraint WHERE confdeltype = 'c' AND contype = 'f'"
-    assert rows(blog["database_url"], cascades)[0] >= (1,)
+    cascading = "SELECT conrelid::regclass::text FROM pg_constraint WHERE confdeltype = 'c'"
+    assert ("refunds",) in rows(blog["database_url"], cascading)
 
 
 @pytest.mark.real_citus
