@@ -321,16 +321,25 @@ def _new_references(
 def _foreign_keys(
     table: Table, family: Mapping[str, str], tables: Mapping[str, Table]
 ) -> Iterator[Obstacle]:
-    """Foreign keys that Citus cannot keep: those to a table that lies with it need the column."""
+    """Foreign keys that Citus cannot keep.
+
+    Those to a table that lies with it need the column, and none may be there while only one of the
+    two is distributed.
+    """
     column = family[table.name]
     for foreign in table.foreign_keys:
         if foreign.table in family:
-            if (column, family[foreign.table]) not in foreign.pairs:
+            target = tables[foreign.table]
+            has_column = (column, family[foreign.table]) in foreign.pairs
+            if not has_column or (target.kind == "local" and target is not table):
+                why = "goes while one is distributed" if has_column else f"lacks {column}"
                 yield Obstacle(
-                    what=f"{table.name}: the foreign key {foreign.name} to {foreign.table} lacks "
-                    f"{column}, and is made again with it",
+                    what=f"{table.name}: the foreign key {foreign.name} to {foreign.table} {why}, "
+                    f"and is made again{'' if has_column else ' with it'}",
                     statement=_drop(table, foreign),
-                    afterwards=_with_column(table, foreign, family, tables[foreign.table]),
+                    afterwards=_again(
+                        table, foreign, target, {} if has_column else {column: family[target.name]}
+                    ),
                 )
         elif not _may_be_everywhere(tables.get(foreign.table)):
             yield Obstacle(
@@ -355,12 +364,10 @@ def _may_be_everywhere(table: Table | None) -> bool:
     )
 
 
-def _with_column(
-    table: Table, foreign: ForeignKey, family: Mapping[str, str], target: Table
-) -> str:
-    """SQL that adds a foreign key with the column of the family in it."""
-    own = [family[table.name], *foreign.columns]
-    other = [family[target.name], *foreign.referenced]
+def _again(table: Table, foreign: ForeignKey, target: Table, more: Mapping[str, str]) -> str:
+    """SQL that adds a foreign key again, with `more` columns and what they refer to before it."""
+    own = [*more, *foreign.columns]
+    other = [*more.values(), *foreign.referenced]
     return (
         f"ALTER TABLE {table.name} ADD FOREIGN KEY ({_listed(table, own)}) "
         f"REFERENCES {target.name} ({_listed(target, other)}){foreign.actions};"

@@ -271,7 +271,8 @@ def test_the_storage_takes_no_other_size(service: Service, shop: dict[str, Any])
     assert begun["parts"] == 2
     url = service.part(begun["ticket"], 2)
     for body in (b"12", b"1234", iter([b"1234"])):
-        assert requests.put(url, data=body, timeout=30).status_code == 403
+        # 411: MinIO wants a length before it looks at the signature.
+        assert requests.put(url, data=body, timeout=30).status_code in (403, 411)
     incomplete = service.ask("uploads/complete", ticket=begun["ticket"])
     assert (incomplete.status_code, incomplete.json()["detail"]) == (
         409,
