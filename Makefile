@@ -13,7 +13,7 @@ help: ## This list
 setup: ## Install what is missing: Python environment, Pulumi, and the sandbox where needed
 	@ops/setup.sh
 
-# What looks at a running stack is fast and prints nothing else: only a new machine is set up first.
+# What only looks at a stack is fast and prints nothing else: only a new machine is set up first.
 $(PYTHON):
 	@ops/setup.sh
 
@@ -35,13 +35,13 @@ mc: $(PYTHON) ## MinIO's client (STACK=dev CMD="admin info local")
 logs: $(PYTHON) ## A container's log, and what comes (STACK=dev SERVICE=citus-coordinator)
 	@$(PYTHON) -m ops.inside logs $(STACK) $(SERVICE)
 
-review: setup ## The last seven days of a monitored stack, and what to change (STACK=dev)
+review: $(PYTHON) ## The last seven days of a monitored stack, and what to change (STACK=dev)
 	@$(PYTHON) -m ops.review $(STACK)
 
-preview-report: setup ## What an update would do to the stack, as Markdown for reviewers (STACK=dev)
+preview-report: $(PYTHON) ## What an update would do to the stack, as Markdown for reviewers (STACK=dev)
 	@$(PYTHON) -m ops.preview_report $(STACK)
 
-citus-advice: setup ## Which tables of a project to distribute, and by which column (STACK=dev PROJECT=shop)
+citus-advice: $(PYTHON) ## Which tables of a project to distribute, and by which column (STACK=dev PROJECT=shop)
 	@$(PYTHON) -m ops.citus_advice $(STACK) $(PROJECT)
 
 test: setup ## All checks and tests
