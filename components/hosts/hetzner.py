@@ -130,7 +130,7 @@ class HetznerServer(DockerHost):
                 server_id=server.id,
                 server_type=args.server_type,
                 private_ip=args.private_ip,
-                volume_size=volume.size if volume else None,
+                volume_size=args.volume_gb,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[size]),
         )
@@ -167,8 +167,10 @@ class HetznerServer(DockerHost):
             format=FILE_SYSTEM,
             delete_protection=args.protect,
             labels=self._cloud.labels,
+            # The VolumeAttachment enlarges it: the provider cannot go on with a size that an error
+            # kept it from noting.
             opts=pulumi.ResourceOptions.merge(
-                self._child("format"), self._cloud.unfinished.options
+                self._child("format", "size"), self._cloud.unfinished.options
             ),
         )
 
@@ -231,6 +233,7 @@ class HetznerServer(DockerHost):
                     VolumeAttachmentArgs(
                         volume_id=volume.id,
                         server_id=server.id,
+                        size_gb=self._server_args.volume_gb or 0,
                         endpoint=self._cloud.args.endpoint,
                         token=self._cloud.args.token,
                     ),

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 Inputs = Mapping[str, Any]
 
-TAKEN: Final = ("uniqueness_error", "server_already_attached", "invalid_input")
-"""The API's codes for what is there already; the last one for a subnet, among much else."""
+TAKEN: Final = (
+    "uniqueness_error",
+    "server_already_attached",
+    "resource_in_use",
+    "invalid_input",
+)
+"""The API's codes for what is there already: also a server that has the address of the one to be
+made; the last one for a subnet, among much else."""
 
 USES: Final = ("attach_volume", "attach_to_network")
 """The API's actions without which nothing is ever written to a volume or a server."""

@@ -1,8 +1,8 @@
-"""`VolumeAttachment`: a volume on a server.
+"""`VolumeAttachment`: a volume on a server, as large as it should be.
 
-Hetzner's provider cannot go on with an attachment that an error has left by half: it would detach
-the volume, which the server may have mounted by then. The state holds this provider as a reference
-to this module and class: never move or rename them.
+Hetzner's provider cannot go on with what an error has left by half: it would detach the volume,
+which the server may have mounted by then, and it would enlarge again what is larger already. The
+state holds this provider as a reference to this module and class: never move or rename them.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from components.hosts.hetzner_client import (
 if TYPE_CHECKING:
     from hcloud.volumes import BoundVolume
 
-ATTACH_SECONDS = 120
+ACTION_SECONDS = 120
 POLL_SECONDS = 0.5
 
 
@@ -34,21 +34,23 @@ class VolumeAttachmentArgs:
     Attributes:
         volume_id: the volume's; it is on no other server.
         server_id: the server's, in the same location.
+        size_gb: what the volume has at least, in GB. It never shrinks.
         endpoint: URL of the Hetzner Cloud API.
         token: of the Hetzner project.
     """
 
     volume_id: pulumi.Input[str]
     server_id: pulumi.Input[str]
+    size_gb: pulumi.Input[int]
     endpoint: str
     token: pulumi.Input[str] = field(repr=False)
 
 
 class VolumeAttachment(Resource, name="VolumeAttachment"):
-    """A volume that is attached to a server once this exists.
+    """A volume that is attached to a server, and has its size, once this exists.
 
-    Raises (when it is created or deleted): `HetznerApiError` when the volume is on another server,
-    or Hetzner refuses.
+    Raises (when it is created, updated or deleted): `HetznerApiError` when the volume is on another
+    server, or Hetzner refuses.
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class VolumeAttachment(Resource, name="VolumeAttachment"):
 
 
 class VolumeAttachmentProvider(Provider):
-    """Attaches and detaches through the API, always from what the API says of the volume."""
+    """Attaches, enlarges and detaches, always from what the API says of the volume."""
 
     @override
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
-        moved = [key for key in ("volume_id", "server_id") if olds.get(key) != news[key]]
+        differing = {key for key in news if olds.get(key) != news[key]}
+        moved: list[str] = [key for key in ("volume_id", "server_id") if key in differing]
         return DiffResult(
-            changes=bool(moved) or any(olds.get(key) != news[key] for key in ("endpoint", "token")),
+            changes=bool(differing & {"volume_id", "server_id", "size_gb", "endpoint", "token"}),
             replaces=moved,
             delete_before_replace=True,
         )
@@ -81,9 +84,7 @@ class VolumeAttachmentProvider(Provider):
         from hcloud.servers import Server
 
         with errors_as_sentences(props["endpoint"]):
-            volume = _volume(props)
-            if volume is None:
-                raise HetznerApiError(f"volume {props['volume_id']} is not there any more")
+            volume = _existing(props)
             if volume.server and volume.server.id != int(props["server_id"]):
                 raise HetznerApiError(
                     f"volume {volume.name} is on the server {volume.server.name}: detach it in the "
@@ -91,7 +92,8 @@ class VolumeAttachmentProvider(Provider):
                 )
             if not volume.server:
                 server = Server(id=int(props["server_id"]))
-                carry_out(lambda: volume.attach(server), ATTACH_SECONDS, POLL_SECONDS)
+                carry_out(lambda: volume.attach(server), ACTION_SECONDS, POLL_SECONDS)
+            _enlarge(volume, int(props["size_gb"]))
         return CreateResult(id_=str(props["volume_id"]), outs=props)
 
     @override
@@ -101,14 +103,16 @@ class VolumeAttachmentProvider(Provider):
 
     @override
     def update(self, _id: str, _olds: Properties, news: Properties) -> UpdateResult:
-        """Another token or endpoint."""
+        """A larger volume; another token or endpoint."""
+        with errors_as_sentences(news["endpoint"]):
+            _enlarge(_existing(news), int(news["size_gb"]))
         return UpdateResult(outs=news)
 
     @override
     def delete(self, _id: str, props: Properties) -> None:
         with errors_as_sentences(props["endpoint"]):
             if volume := _attached(props):
-                carry_out(volume.detach, ATTACH_SECONDS, POLL_SECONDS)
+                carry_out(volume.detach, ACTION_SECONDS, POLL_SECONDS)
 
 
 def _volume(props: Properties) -> "BoundVolume | None":
@@ -121,6 +125,19 @@ def _volume(props: Properties) -> "BoundVolume | None":
         if error.code != "not_found":
             raise
     return None
+
+
+def _existing(props: Properties) -> "BoundVolume":
+    volume = _volume(props)
+    if volume is None:
+        raise HetznerApiError(f"volume {props['volume_id']} is not there any more")
+    return volume
+
+
+def _enlarge(volume: "BoundVolume", size_gb: int) -> None:
+    """Enlarges a volume that is smaller, while it is in use."""
+    if (volume.size or 0) < size_gb:
+        carry_out(lambda: volume.resize(size_gb), ACTION_SECONDS, POLL_SECONDS)
 
 
 def _attached(props: Properties) -> "BoundVolume | None":

@@ -18,6 +18,7 @@ from ops.preview_report.words import (
     S3_KEY,
     SERVER_SIZE,
     SERVER_VOLUME,
+    VOLUME_ATTACHMENT,
     WORDS,
     WRITER,
     capital,
@@ -185,9 +186,10 @@ def _sizes(preview: Preview) -> Iterator[str]:
             "each shuts down and is away for some minutes, with what runs on it."
         )
     grown: dict[tuple[float, float], list[str]] = {}
-    for step in preview.of("changed", SERVER_VOLUME):
-        if (before := step.old["size"]) != (size := step.new["size"]):
-            grown.setdefault((before, size), []).append(step.name)
+    for step in preview.of("changed", VOLUME_ATTACHMENT):
+        before, size = step.old.get("size_gb"), step.new["size_gb"]
+        if before not in (None, size):
+            grown.setdefault((before, size), []).append(step.name.removesuffix("-attachment"))
     for (before, size), volumes in grown.items():
         verb = "grows" if len(volumes) == 1 else "grow"
         yield f"{listed(sorted(volumes))} {verb} from {before:g} to {size:g} GB, in place."

@@ -59,6 +59,7 @@ SERVER = "hcloud:index/server:Server"
 SERVER_SIZE = "pulumi-python:dynamic:ServerSize"
 SERVER_VOLUME = "hcloud:index/volume:Volume"
 DOCKER_VOLUME = "docker:index/volume:Volume"
+VOLUME_ATTACHMENT = "pulumi-python:dynamic:VolumeAttachment"
 DATABASE = "postgresql:index/database:Database"
 
 OLD_SECRET = "stops working, and who uses it needs the new one"

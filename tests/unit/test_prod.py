@@ -588,6 +588,20 @@ def test_another_type_resizes_and_replaces_nothing(prod: Run) -> None:
     }
 
 
+def test_larger_volumes_replace_nothing(prod: Run) -> None:
+    new, changed = changes(prod(), prod({"data": {"server_type": "ccx23", "volume_gb": 750}}))
+    assert not new
+    # The Volume's own size is ignored.
+    kinds = {
+        "Volume": "volume",
+        "VolumeAttachment": "volume-attachment",
+        "ServerReady": "ready",
+    }
+    assert changed == {"Placement hetzner-placement"} | {
+        f"{kind} data-{n}-{name}" for kind, name in kinds.items() for n in (1, 2, 3, 4)
+    }
+
+
 def test_another_project_changes_no_node(prod: Run) -> None:
     projects = {**on_servers("prod")["projects"], "blog": {"buckets": {"up": {}}}}
     _, changed = changes(prod(), prod(more={"projects": projects}))

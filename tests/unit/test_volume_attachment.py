@@ -43,6 +43,7 @@ class Made:
         self.props: dict[str, Any] = {
             "volume_id": str(self.volume.id),
             "server_id": str(self.server.id),
+            "size_gb": 10.0,  # as Pulumi sends numbers
             "endpoint": api.endpoint,
             "token": api.token,
         }
@@ -88,11 +89,34 @@ def test_a_volume_of_another_server_is_left_there(made: Made) -> None:
     assert made.on() == other.id
 
 
+def test_it_grows_once(made: Made) -> None:
+    """Also when an earlier run has enlarged the volume and could not note it."""
+    provider = VolumeAttachmentProvider()
+    provider.create(made.props)
+    larger = {**made.props, "size_gb": 20.0}
+    grown = provider.diff("", made.props, larger)
+    assert (grown.changes, grown.replaces) == (True, [])
+    for _ in range(2):
+        assert provider.update("", made.props, larger).outs == larger
+        assert made.on() == made.server.id
+        assert made.volume.size == 20
+    assert [action.command for action in made.volume.get_actions()].count("resize_volume") == 1
+
+
+def test_one_that_is_larger_stays(made: Made) -> None:
+    made.volume.resize(30).wait_until_finished()
+    VolumeAttachmentProvider().create(made.props)
+    assert made.on() == made.server.id
+    assert made.volume.size == 30
+
+
 def test_a_volume_that_is_gone(made: Made) -> None:
     made.volume.delete()
     provider = VolumeAttachmentProvider()
     with pytest.raises(HetznerApiError, match=f"volume {made.volume.id} is not there any more"):
         provider.create(made.props)
+    with pytest.raises(HetznerApiError, match="is not there any more"):
+        provider.update("", made.props, made.props)
     assert provider.read("", made.props).id == ""
     provider.delete("", made.props)
 

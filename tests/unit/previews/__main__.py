@@ -34,7 +34,7 @@ FIXED: Mapping[str, Mapping[str, Any]] = {
 }
 
 INPUTS = (
-    *("name", "memory", "cpus", "size", "server_type"),
+    *("name", "memory", "cpus", "size", "size_gb", "server_type"),
     *("database", "workers", "rebalance", "pools", "bucket"),
 )
 """What the report reads of a resource."""
