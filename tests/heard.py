@@ -11,6 +11,9 @@ from typing import Any
 
 import requests
 
+STATUS = {"server_error": 500, "rate_limit_exceeded": 429}
+"""Of an error, by its code in Hetzner's API."""
+
 
 @dataclass(kw_only=True)
 class Heard:
@@ -21,18 +24,20 @@ class Heard:
         endpoint: URL that passes requests on and remembers them.
         asked: method and path of each request.
         fails_after: what matches it is the last request that is passed on, while this is set.
+        error: code of what comes then.
     """
 
     behind: str
     endpoint: str = ""
     asked: list[str] = field(default_factory=list)
     fails_after: str | None = None
+    error: str = "server_error"
 
     @contextmanager
-    def failing_after(self, request: str) -> Iterator[None]:
+    def failing_after(self, request: str, error: str = "server_error") -> Iterator[None]:
         """Answers `out of order` to whatever comes after a request that matches."""
         self.asked.clear()
-        self.fails_after = request
+        self.fails_after, self.error = request, error
         try:
             yield
         finally:
@@ -44,8 +49,8 @@ class Heard:
         failing = self.fails_after and any(re.match(self.fails_after, one) for one in self.asked)
         self.asked.append(request)
         if failing:
-            error = {"error": {"code": "server_error", "message": "out of order", "details": {}}}
-            return 500, "application/json", json.dumps(error).encode()
+            error = {"error": {"code": self.error, "message": "out of order", "details": {}}}
+            return STATUS[self.error], "application/json", json.dumps(error).encode()
         url = self.behind.removesuffix("/v1") + path
         answer = requests.request(method, url, timeout=30, **more)
         return answer.status_code, answer.headers.get("Content-Type", "text/plain"), answer.content
