@@ -1,7 +1,6 @@
 """`make up`: brings a stack up and says where everything is."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,8 +24,6 @@ def main() -> int:
             for command in configure(stack):
                 print(f"up: {command}", flush=True)
         servers = on_servers(stack.config())
-        if servers:
-            complete(stack)
         # A laptop's stack can be tried without a question; servers cost money.
         unasked = arguments.yes or (stack.name == "dev" and not servers)
         policies = ["--policy-pack", str(POLICIES)] if arguments.yes else []
@@ -36,28 +33,6 @@ def main() -> int:
         print(f"up: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def complete(stack: Stack) -> None:
-    """Looks at what an earlier run has made by half: its protection may be missing.
-
-    Pulumi would take it for whole after an update in which nothing differs.
-    """
-    exported = json.loads(stack.read("stack", "export", "--stack", stack.name))
-    if half_made := unfinished(exported):
-        print(f"up: looks at what an earlier run left unfinished: {', '.join(half_made)}")
-        targets = [part for urn in half_made.values() for part in ("--target", urn)]
-        stack.run("refresh", "--yes", "--skip-preview", *targets)
-
-
-def unfinished(exported: Mapping[str, Any]) -> dict[str, str]:
-    """The URNs of servers' resources that were made by half, by name, in an exported state."""
-    resources = (exported["deployment"] or {}).get("resources") or []
-    return {
-        resource["urn"].rpartition("::")[2]: resource["urn"]
-        for resource in resources
-        if resource["type"].startswith("hcloud:") and resource.get("initErrors")
-    }
 
 
 def in_sandbox() -> bool:

@@ -11,7 +11,7 @@ from ops import sandbox, up
 from ops.down import refuse_protected, without_content
 from ops.sandbox import configure, sandbox_settings
 from ops.stack import POLICIES, Stack, StackError
-from ops.up import summary, unfinished
+from ops.up import summary
 
 OUTPUTS = {
     "s3_endpoint": "http://127.0.0.1:9000",
@@ -191,26 +191,6 @@ def test_down_forgets_what_goes_with_its_servers() -> None:
     container = {"urn": "c", "type": "docker:index/container:Container"}
     assert [kept["urn"] for kept in without_content([server, container])] == ["s"]
     assert without_content([container]) == [container]
-
-
-def test_what_a_run_left_by_half_is_found() -> None:
-    def resource(kind: str, name: str, **more: object) -> dict[str, object]:
-        return {"type": kind, "urn": f"urn:pulumi:prod::arquitectura::{kind}::{name}", **more}
-
-    volume = "hcloud:index/volume:Volume"
-    exported = {
-        "deployment": {
-            "resources": [
-                resource(volume, "data-1-volume", initErrors=["rate limit"]),
-                resource(volume, "data-2-volume"),
-                resource("docker:index/container:Container", "edge", initErrors=["unhealthy"]),
-            ]
-        }
-    }
-    assert unfinished(exported) == {
-        "data-1-volume": f"urn:pulumi:prod::arquitectura::{volume}::data-1-volume"
-    }
-    assert unfinished({"deployment": {}}) == unfinished({"deployment": None}) == {}
 
 
 @pytest.mark.parametrize("attended", [True, False])
