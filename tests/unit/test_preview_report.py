@@ -226,8 +226,8 @@ def test_a_server_that_goes_with_data_is_warned_of() -> None:
     assert box(page("prod", read_preview(events)), "WARNING").splitlines() == [
         "> - **Docker volume `citus-worker-5` is deleted, with all data in it.**",
         "> - **Server `data-5-server` is deleted, with all data on its own disk.**",
-        "> - **Server's volume `data-5-volume` is deleted, with all data on it.**",
         "> - **Public address `data-5-ip` is deleted, with what others reach it by.**",
+        "> - **Server's volume `data-5-volume` is deleted, with all data on it.**",
     ]
 
 
