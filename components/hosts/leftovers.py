@@ -7,7 +7,7 @@ way. The next `pulumi up` finds it taken.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
 import pulumi
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hcloud import Client
 
 Inputs = Mapping[str, Any]
+T = TypeVar("T")
 
 TAKEN: Final = (
     "uniqueness_error",
@@ -72,7 +73,7 @@ class Leftovers:
 def remove_firewall(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes a firewall that is applied to nothing; whether there was one."""
     firewall = client.firewalls.get_by_name(inputs["name"])
-    if not firewall or firewall.applied_to or not _labelled(firewall.labels, stack):
+    if not _is_ours(firewall, stack) or firewall.applied_to:
         return False
     firewall.delete()
     return True
@@ -81,7 +82,7 @@ def remove_firewall(client: "Client", stack: str, inputs: Inputs) -> bool:
 def remove_key(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes an SSH key, which servers have copies of; whether there was one."""
     key = client.ssh_keys.get_by_name(inputs["name"])
-    if not key or not _labelled(key.labels, stack):
+    if not _is_ours(key, stack):
         return False
     key.delete()
     return True
@@ -90,7 +91,7 @@ def remove_key(client: "Client", stack: str, inputs: Inputs) -> bool:
 def remove_group(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes a placement group that no server is in; whether there was one."""
     group = client.placement_groups.get_by_name(inputs["name"])
-    if not group or group.servers or not _labelled(group.labels, stack):
+    if not _is_ours(group, stack) or group.servers:
         return False
     group.delete()
     return True
@@ -99,7 +100,7 @@ def remove_group(client: "Client", stack: str, inputs: Inputs) -> bool:
 def remove_network(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes a network that no server is in; whether there was one."""
     network = client.networks.get_by_name(inputs["name"])
-    if not network or network.servers or not _labelled(network.labels, stack):
+    if not _is_ours(network, stack) or network.servers:
         return False
     network.delete()
     return True
@@ -109,7 +110,7 @@ def remove_subnet(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes a network's subnet of the same range, while no server is in it; whether it was."""
     network = client.networks.get_by_id(int(inputs["networkId"]))
     found = [one for one in network.subnets or [] if one.ip_range == inputs["ipRange"]]
-    if not found or network.servers or not _labelled(network.labels, stack):
+    if not _is_ours(network, stack) or not found or network.servers:
         return False
     network.delete_subnet(found[0]).wait_until_finished()
     return True
@@ -118,9 +119,12 @@ def remove_subnet(client: "Client", stack: str, inputs: Inputs) -> bool:
 def remove_server(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes a new server that has no volume and is in no network; whether there was one."""
     server = client.servers.get_by_name(inputs["name"])
-    if not server or server.volumes or server.private_net or not _labelled(server.labels, stack):
-        return False
-    if _is_protected(server) or not _is_new(server) or _was_used(server):
+    if (
+        not _is_ours(server, stack)
+        or server.volumes
+        or server.private_net
+        or _may_hold_data(server)
+    ):
         return False
     server.delete().wait_until_finished()
     return True
@@ -129,9 +133,7 @@ def remove_server(client: "Client", stack: str, inputs: Inputs) -> bool:
 def remove_volume(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes a new volume that no server has; whether there was one."""
     volume = client.volumes.get_by_name(inputs["name"])
-    if not volume or volume.server or not _labelled(volume.labels, stack):
-        return False
-    if _is_protected(volume) or not _is_new(volume) or _was_used(volume):
+    if not _is_ours(volume, stack) or volume.server or _may_hold_data(volume):
         return False
     volume.delete()
     return True
@@ -140,7 +142,7 @@ def remove_volume(client: "Client", stack: str, inputs: Inputs) -> bool:
 def remove_address(client: "Client", stack: str, inputs: Inputs) -> bool:
     """Removes an address that no server has; whether there was one."""
     address = client.primary_ips.get_by_name(inputs["name"])
-    if not address or address.assignee_id or not _labelled(address.labels, stack):
+    if not _is_ours(address, stack) or address.assignee_id:
         return False
     if _is_protected(address):
         if not _is_new(address):
@@ -162,13 +164,15 @@ def leave_network(client: "Client", stack: str, inputs: Inputs) -> bool:
     network = int(str(inputs["subnetId"]).partition("-")[0])
     server = client.servers.get_by_id(int(inputs["serverId"]))
     joined = {net.network.id for net in server.private_net or [] if net.network}
-    if network not in joined or not _labelled(server.labels, stack):
+    if not _is_ours(server, stack) or network not in joined:
         return False
     server.detach_from_network(Network(id=network)).wait_until_finished()
     return True
 
 
-def _labelled(labels: Mapping[str, str] | None, stack: str) -> bool:
+def _is_ours(found: T | None, stack: str) -> TypeGuard[T]:
+    """Whether there is one, with the stack's label."""
+    labels: Mapping[str, str] | None = getattr(found, "labels", None)
     return (labels or {}).get(LABEL_STACK) == stack
 
 
@@ -180,8 +184,10 @@ def _is_new(found: Any) -> bool:
     return bool(found.created and datetime.now(UTC) - found.created < NEW)
 
 
-def _was_used(found: Any) -> bool:
-    """Whether a volume was ever on a server, or a server in a network: then it may hold data."""
+def _may_hold_data(found: Any) -> bool:
+    """Whether a volume was ever on a server, or a server in a network; or nobody can be sure."""
+    if _is_protected(found) or not _is_new(found):
+        return True
     return any(action.command in USES for action in found.get_actions())
 
 

@@ -56,6 +56,18 @@ def make(stack: LiveStack, *arguments: str, stdin: str = "") -> subprocess.Compl
     )
 
 
+def started(stack: LiveStack, *arguments: str) -> subprocess.Popen[str]:
+    """One that goes on; what it says can be read line by line."""
+    return subprocess.Popen(
+        ["make", *arguments, f"STACK={NAME}"],
+        cwd=stack.directory,
+        env={**os.environ, **stack.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 # -- make status -------------------------------------------------------------------------------
 
 
@@ -173,14 +185,7 @@ def test_mc_asks_what_is_wanted(stack: LiveStack) -> None:
 def test_the_root_password_can_be_seen_nowhere(stack: LiveStack) -> None:
     password = stack.outputs()["s3_root_password"]
     container = stack.container("minio-1")
-    with subprocess.Popen(
-        ["make", "mc", f"STACK={NAME}", "CMD=ping local --interval 1"],
-        cwd=stack.directory,
-        env={**os.environ, **stack.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as running:
+    with started(stack, "mc", "CMD=ping local --interval 1") as running:
         said = running.stdout.readline() if running.stdout else ""
         seen = subprocess.check_output(["ps", "axwwe"], text=True)
         running.terminate()
@@ -189,14 +194,7 @@ def test_the_root_password_can_be_seen_nowhere(stack: LiveStack) -> None:
 
 
 def test_logs_follow_a_container(stack: LiveStack) -> None:
-    with subprocess.Popen(
-        ["make", "logs", f"STACK={NAME}", "SERVICE=citus-coordinator"],
-        cwd=stack.directory,
-        env={**os.environ, **stack.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as running:
+    with started(stack, "logs", "SERVICE=citus-coordinator") as running:
         assert running.stdout
         make(stack, "psql", stdin="SELECT no_such_function();")
         found = next(line for line in running.stdout if "no_such_function" in line)
