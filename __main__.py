@@ -7,6 +7,7 @@ from components.minio.cluster import ROOT_USER, MinioCluster
 from components.project import Project
 from config.plan import make_plan
 from program.arguments import citus_args, minio_args, project_args
+from program.dokploy import make_applications
 from program.monitoring import make_monitoring
 from program.site import make_site
 from program.stack_config import load_settings
@@ -29,5 +30,6 @@ pulumi.export("s3_root_password", storage.root_password)
 pulumi.export("postgres", citus.endpoint)
 pulumi.export("projects", {name: project.credentials for name, project in projects.items()})
 monitoring = make_monitoring(plan, site, citus, projects)
-for name, value in {**monitoring, **site.outputs}.items():
+applications = make_applications(plan, site, citus, projects)
+for name, value in {**monitoring, **applications, **site.outputs}.items():
     pulumi.export(name, value)

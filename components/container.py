@@ -60,6 +60,7 @@ class ContainerArgs:
         stop_timeout: seconds to stop by itself before it is killed.
         host_network: whether it uses the host's own addresses, as MinIO must that looks for its own
             address among them; without it, it is on the Docker network.
+        networks: more Docker networks that it is on.
         wait: whether what depends on it comes after its first successful healthcheck.
     """
 
@@ -80,6 +81,7 @@ class ContainerArgs:
     stop_signal: str | None = None
     stop_timeout: int = 30
     host_network: bool = False
+    networks: Sequence[str] = ()
     wait: bool = False
 
 
@@ -90,6 +92,7 @@ def container(
 
     It takes no other container's outputs, only names, so that replacing one replaces no other.
     """
+    networks: list[pulumi.Input[str]] = [host.network, *args.networks]
     return docker.Container(
         name,
         name=f"{host.prefix}{name}",
@@ -103,7 +106,7 @@ def container(
         network_mode="host" if args.host_network else None,
         networks_advanced=[]
         if args.host_network
-        else [docker.ContainerNetworksAdvancedArgs(name=host.network)],
+        else [docker.ContainerNetworksAdvancedArgs(name=network) for network in networks],
         ports=[
             docker.ContainerPortArgs(
                 internal=port.internal,
@@ -195,13 +198,21 @@ def one_shot(
 
 
 def written_directory(
-    name: str, host: Host, args: OneShotArgs, opts: pulumi.ResourceOptions
+    name: str,
+    host: Host,
+    args: OneShotArgs,
+    opts: pulumi.ResourceOptions,
+    *,
+    folder: str | None = None,
 ) -> DataDirectory:
     """A data directory with files that a one-shot container writes, as its `/out`.
 
     Other files run the writer again and replace no container that mounts the directory.
+
+    Args:
+        folder: see `Host.data_directory`.
     """
-    directory = host.data_directory(name, opts)
+    directory = host.data_directory(name, opts, folder=folder)
     writer = one_shot(
         f"{name}-writer",
         host,

@@ -440,4 +440,9 @@ def _used(what: str, use: Use, room: float, resource: _Resource) -> str:
 
 
 def _people(role: str) -> str:
-    return {"main": "the main server", "data": "the data servers"}.get(role, "this machine")
+    people = {
+        "main": "the main server",
+        "data": "the data servers",
+        "apps": "the applications' server",
+    }
+    return people.get(role, "this machine")

@@ -8,7 +8,7 @@ from functools import cached_property
 from config.change import Change, changed
 from config.cost import Cost, Prices, monthly_cost
 from config.offer import SYSTEM_MEMORY_MB, Offer, ServerType, offer_problems
-from config.plan import MAIN, Load, NodePlan, Plan, make_plan
+from config.plan import APPS, MAIN, Load, NodePlan, Plan, make_plan
 from config.problems import ConfigError, Problem
 from config.settings import HetznerHosts, ServerSettings, Settings
 from config.week import HostWeek
@@ -54,7 +54,8 @@ class Growth:
         """The settings of the servers of a role."""
         servers = self.servers
         assert servers
-        return servers.data if role == "data" and servers.data else servers.main
+        of_its_own = {"data": servers.data, "apps": servers.apps}.get(role)
+        return of_its_own or servers.main
 
     def kind(self, role: str) -> ServerType | None:
         """The type of a role's servers, when it is known."""
@@ -123,7 +124,7 @@ class Growth:
     def one_more(self, role: str, minio: bool) -> Iterator[tuple[Change, ...]]:
         """Horizontal: another pool or worker, on servers of their own."""
         servers, plan = self.servers, self.plan
-        if servers is None:
+        if servers is None or role == APPS:
             return
         worker = Change(path="citus.workers", value=len(plan.citus.workers) + 1)
         if role == "data":

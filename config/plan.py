@@ -12,11 +12,13 @@ from config.monitoring import MonitoringPlan, Surroundings, plan_monitoring
 from config.settings import (
     CitusNodeSettings,
     CloudBeaverSettings,
+    DokploySettings,
     HetznerHosts,
     Images,
     MinioPoolSettings,
     ProjectSettings,
     Rebalance,
+    ServerSettings,
     Settings,
     optional_ports,
 )
@@ -29,10 +31,14 @@ LOCAL = "local"
 """Name of the only host of a stack on this machine's Docker."""
 MAIN = "main"
 """Name of the first server of a stack on Hetzner."""
+APPS = "apps"
+"""Name of the server that only applications are on."""
 
 FIRST_ADDRESS = 10
 """The main server's place in its subnet; the data servers' follow, so that the nodes of a service
 have consecutive addresses."""
+APPS_ADDRESS = FIRST_ADDRESS - 1
+"""The place of the applications' server, before all that may ever be added."""
 GROUP_SIZE = 10
 """Servers that Hetzner allows in a placement group."""
 
@@ -40,6 +46,8 @@ EDGE_MEMORY_MB = 256
 EDGE_CPUS = 2.0
 CLOUDBEAVER_CPUS = 1.0
 CLOUDBEAVER_PORT = 8978
+DOKPLOY_PORT = 3000
+"""The only one that its installer knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +129,10 @@ class ServerPlan:
     Attributes:
         name: its name within the stack, as in `ssh main`.
         full_name: its name in the Hetzner project.
-        role: `main` or `data`, the section of the config that describes it.
-        group: number of its placement group.
+        role: `main`, `data` or `apps`, the section of the config that describes it.
+        group: number of its placement group; None: it is in none.
         holds_data: whether data would be lost with it: a worker leaves only when drained, the
-            coordinator's and MinIO's data never do.
+            data of the coordinator, of MinIO and of applications never do.
         loads: the containers on it.
     """
 
@@ -134,7 +142,7 @@ class ServerPlan:
     server_type: str
     volume_gb: int | None
     private_ip: str
-    group: int
+    group: int | None
     holds_data: bool
     loads: tuple[Load, ...]
 
@@ -196,6 +204,26 @@ class ProjectPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DokployPlan:
+    """Dokploy and where it stands.
+
+    Attributes:
+        server: name of its server.
+        address: private address of that server.
+        settings: the config, for what needs no planning.
+    """
+
+    server: str
+    address: str
+    settings: DokploySettings
+
+    @property
+    def beside_edge(self) -> bool:
+        """Whether it shares its server with the edge, which then serves its applications too."""
+        return self.server == MAIN
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything a stack consists of."""
 
@@ -209,6 +237,7 @@ class Plan:
     protect: bool
     monitoring: MonitoringPlan | None
     cloudbeaver: CloudBeaverSettings | None
+    dokploy: DokployPlan | None
     hetzner: HetznerPlan | None
     """None for a stack on this machine's Docker."""
     optional_ports: Mapping[str, int]
@@ -254,6 +283,7 @@ def make_plan(settings: Settings, stack: str) -> Plan:
         protect=protect,
         monitoring=monitoring,
         cloudbeaver=settings.cloudbeaver if settings.cloudbeaver.enabled else None,
+        dokploy=places.dokploy() if isinstance(places, _Servers) else None,
         hetzner=_hetzner(settings, stack, places, minio, citus, monitoring)
         if isinstance(places, _Servers)
         else None,
@@ -352,6 +382,21 @@ class _Servers:
             cpus=limits.cpus,
         )
 
+    def dokploy(self) -> DokployPlan | None:
+        settings = self.settings.dokploy
+        if not settings.enabled:
+            return None
+        return DokployPlan(
+            server=APPS if self.hosts.apps else MAIN,
+            address=self.apps_ip if self.hosts.apps else self.ip(0),
+            settings=settings,
+        )
+
+    @property
+    def apps_ip(self) -> str:
+        """The private address of the applications' server."""
+        return str(self.subnet[APPS_ADDRESS])
+
     def range(self, first: int, count: int) -> str:
         """The addresses of `count` MinIO nodes, as MinIO's arguments write them."""
         address = self.minio(first).address
@@ -424,11 +469,12 @@ def _monitoring(
 ) -> MonitoringPlan | None:
     if not settings.monitoring.enabled:
         return None
-    hosts: Mapping[str, str | None] = (
-        {_server_name(number): places.ip(number) for number in range(_servers(minio, citus))}
-        if isinstance(places, _Servers)
-        else {LOCAL: None}
-    )
+    hosts: dict[str, str | None] = {LOCAL: None}
+    if isinstance(places, _Servers):
+        numbers = range(_servers(minio, citus))
+        hosts = {_server_name(number): places.ip(number) for number in numbers}
+        if places.hosts.apps:
+            hosts[APPS] = places.apps_ip
     return plan_monitoring(
         settings.monitoring,
         settings.images,
@@ -439,7 +485,7 @@ def _monitoring(
 
 
 def _servers(minio: MinioPlan, citus: CitusPlan) -> int:
-    """The number of servers: `main`, and one for each number that a node stands on."""
+    """The number of servers with nodes: `main`, and one for each number that a node stands on."""
     return 1 + len({node.host for node in (*minio.nodes, *citus.nodes)} - {MAIN})
 
 
@@ -451,23 +497,37 @@ def _hetzner(
     citus: CitusPlan,
     monitoring: MonitoringPlan | None,
 ) -> HetznerPlan:
-    def server(number: int) -> ServerPlan:
-        name = _server_name(number)
-        role = places.hosts.data if number and places.hosts.data else places.hosts.main
+    hosts = places.hosts
+
+    def server(
+        name: str, role: str, described: ServerSettings, private_ip: str, group: int | None
+    ) -> ServerPlan:
         return ServerPlan(
             name=name,
             full_name=f"{stack}-{name}",
-            role="data" if number else "main",
-            server_type=role.server_type,
-            volume_gb=role.volume_gb,
-            private_ip=places.ip(number),
-            group=number // GROUP_SIZE + 1,
-            holds_data=name == MAIN or name in {node.host for node in minio.nodes},
+            role=role,
+            server_type=described.server_type,
+            volume_gb=described.volume_gb,
+            private_ip=private_ip,
+            group=group,
+            holds_data=name in (MAIN, APPS) or name in {node.host for node in minio.nodes},
             loads=tuple(_loads(name, settings, minio, citus, monitoring)),
         )
 
+    numbered = [
+        server(
+            _server_name(number),
+            "data" if number else "main",
+            hosts.data if number and hosts.data else hosts.main,
+            places.ip(number),
+            number // GROUP_SIZE + 1,
+        )
+        for number in range(_servers(minio, citus))
+    ]
+    # In no group: its number, and so its group, would change with the number of the others.
+    apps = [server(APPS, APPS, hosts.apps, places.apps_ip, None)] if hosts.apps else []
     return HetznerPlan(
-        servers=tuple(server(number) for number in range(_servers(minio, citus))),
+        servers=(*numbered, *apps),
         network_cidr=places.hosts.network_cidr,
         subnet_cidr=str(places.subnet),
         hosts=places.hosts,
@@ -502,6 +562,15 @@ def _loads(
             image=images.cloudbeaver,
             memory_mb=settings.cloudbeaver.memory_mb,
             cpus=CLOUDBEAVER_CPUS,
+        )
+    dokploy = settings.dokploy
+    apart = isinstance(settings.hosts, HetznerHosts) and settings.hosts.apps
+    if dokploy.enabled and server == (APPS if apart else MAIN):
+        yield Load(
+            name="dokploy",
+            image=f"dokploy/dokploy:{dokploy.version}",
+            memory_mb=dokploy.memory_mb,
+            cpus=0,
         )
 
 

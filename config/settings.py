@@ -45,7 +45,10 @@ WIDEST_PREFIX = 8
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """What Hetzner takes for a private network (RFC 1918)."""
 
-DOCKER_RANGES = ("172.29.0.0/24", "172.30.0.0/16")
+SWARM_RANGE = "172.28.0.0/16"
+"""What the swarm takes for its networks that Dokploy makes of a Docker engine."""
+
+DOCKER_RANGES = (SWARM_RANGE, "172.29.0.0/24", "172.30.0.0/16")
 """What the servers' Docker engines take for their own networks."""
 
 
@@ -132,6 +135,27 @@ Registry = Annotated[
         "write host:port, such as registry.example.com:443",
     ),
 ]
+Email = Annotated[
+    str,
+    _rule(
+        lambda email: bool(re.fullmatch(r"[^@\s]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}", email)),
+        "write an e-mail address, such as admin@example.com",
+    ),
+]
+Release = Annotated[
+    str,
+    _rule(
+        lambda release: bool(re.fullmatch(r"v[0-9]+\.[0-9]+\.[0-9]+", release)),
+        "write a release, such as v0.30.2",
+    ),
+]
+HttpUrl = Annotated[
+    str,
+    _rule(
+        lambda url: bool(re.fullmatch(r"https?://[^\s'\"]+", url)),
+        "write a URL, such as https://example.com/install.sh",
+    ),
+]
 Cidr = Annotated[
     str,
     _rule(_is_network, "write an IPv4 network, such as 203.0.113.7/32 for one address"),
@@ -196,6 +220,9 @@ class HetznerHosts(Model):
     data: ServerSettings | None = None
     """The other servers: MinIO's node n and worker n stand on the server `data-n`, as far as they
     are not on `main`. Default: there is one server."""
+    apps: ServerSettings | None = None
+    """A server for Dokploy and the applications on it. It cannot be given or taken away while
+    Dokploy is there. Default: they are on `main`."""
     admin_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1, examples=["203.0.113.7/32"])]
     """The addresses that may reach SSH, PostgreSQL and the consoles, such as
     `[203.0.113.7/32]`."""
@@ -470,6 +497,25 @@ class CloudBeaverSettings(Model):
     """Memory limit, in MiB."""
 
 
+class DokploySettings(Model):
+    """Deploys applications in the browser, on a stack on servers."""
+
+    enabled: bool = False
+    """Whether Dokploy is installed. It is taken away only when no application is left on it."""
+    version: Release = "v0.30.2"
+    """The release that is installed. After that Dokploy updates itself, from its own page: another
+    version here changes nothing where it is installed."""
+    installer: HttpUrl | None = None
+    """URL of the script that installs it. Default: that of the release, at Dokploy's own place on
+    GitHub."""
+    admin_email: Email = "admin@dokploy.local"
+    """How its first user logs in, who may do everything. Later the user changes it on Dokploy's
+    page."""
+    memory_mb: MemoryMb = 2048
+    """Memory that is left to Dokploy and the applications on it, in MiB. The sum of all must fit
+    the server; it is not a limit, which each application has for itself."""
+
+
 class BucketSettings(Model):
     """One bucket of a project; its full name is `<project>-<bucket>`."""
 
@@ -516,6 +562,8 @@ class Settings(Model):
     """Metrics, alerts and dashboards."""
     cloudbeaver: CloudBeaverSettings = CloudBeaverSettings()
     """The databases in the browser."""
+    dokploy: DokploySettings = DokploySettings()
+    """Applications beside the data."""
     projects: dict[ProjectName, ProjectSettings] = {}
     """The projects, by name."""
     protect: bool | None = None
@@ -557,6 +605,13 @@ def _cross_check(settings: Settings) -> Iterator[Problem]:
     if isinstance(settings.hosts, HetznerHosts):
         yield from _server_problems(settings.hosts, settings)
         return
+    if settings.dokploy.enabled:
+        yield Problem(
+            "dokploy.enabled",
+            "its installer makes a swarm of the whole Docker engine and takes ports 80, 443 and "
+            "3000, which a laptop has other uses for: set it to false, and run applications with "
+            "what `pulumi stack output projects --show-secrets` gives them",
+        )
     ports = {
         "minio.api_port": settings.minio.api_port,
         "minio.console_port": settings.minio.console_port,
@@ -606,6 +661,8 @@ def _server_problems(hosts: HetznerHosts, settings: Settings) -> Iterator[Proble
                     f"hosts.main.{path}",
                     f"{placed} of {wanted}: the others have no server without hosts.data",
                 )
+    if hosts.apps and not settings.dokploy.enabled:
+        yield Problem("hosts.apps", "nothing would be on it: set dokploy.enabled, or leave it out")
     for path, count in (("minio.pools", nodes), ("citus.workers", settings.citus.workers)):
         if count >= MAX_SERVERS:
             yield Problem(path, f"{count} nodes: a network takes {MAX_SERVERS} servers at most")

@@ -1,6 +1,7 @@
 """Servers of Hetzner Cloud as a stack's site, once they are known to be had."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pulumi
@@ -8,7 +9,10 @@ import pulumi_hcloud as hcloud
 
 from components.access import HTTPS_PORT, Access
 from components.authority import CertificateAuthority
+from components.dokploy.dokploy import HEALTH_PATH, WEBHOOK_PATHS, Dokploy, DokployArgs
+from components.dokploy.installation import RELEASE
 from components.edge.edge import (
+    DOKPLOY,
     HTTP_PORT,
     Certificate,
     Edge,
@@ -27,23 +31,28 @@ from config.cost import Cost, cost_report, monthly_cost, present_cost
 from config.monitoring import EDGE_METRICS_PORT, GRAFANA_PORT
 from config.offer import Offer, offer_problems, offer_warnings
 from config.plan import (
+    APPS,
     CLOUDBEAVER_PORT,
     CONSOLE_PORT,
+    DOKPLOY_PORT,
     EDGE_CPUS,
     EDGE_MEMORY_MB,
-    GROUP_SIZE,
     MAIN,
     POSTGRES_PORT,
+    DokployPlan,
     HetznerPlan,
     Plan,
     ServerPlan,
 )
 from config.problems import ConfigError
+from config.settings import SWARM_RANGE
 from program.hetzner_api import HetznerApiError, read_offer, read_prices, unreachable
 from program.site import Site
 
 BOOT_SECONDS = 60
 """How long a server that runs may take no SSH connection before it counts as unreachable."""
+
+EDGE = "edge"
 
 RECORD_TTL = 300
 """Seconds that others may keep a DNS record, or that there is none."""
@@ -92,7 +101,7 @@ def hetzner_site(plan: Plan, hetzner: HetznerPlan) -> Site:
                 private_ip=server.private_ip,
                 volume_gb=server.volume_gb,
                 group=server.group,
-                edge=server.name == MAIN,
+                public=server.name in (MAIN, APPS),
                 protect=plan.protect and server.holds_data,
                 registry=hosts.registry,
                 identity_file=hosts.ssh_identity_file,
@@ -124,7 +133,7 @@ def _cloud_args(plan: Plan, hetzner: HetznerPlan, offer: Offer, token: str) -> H
         admin_ports=[POSTGRES_PORT],
         key_ids=[existing[key] for key in hosts.ssh_keys if key in existing],
         public_keys=[key for key in hosts.ssh_keys if key not in existing],
-        groups=-(-len(hetzner.servers) // GROUP_SIZE),
+        groups=max(server.group or 0 for server in hetzner.servers),
         placement=PlacementArgs(
             location=hosts.location,
             nodes=plan.placement,
@@ -174,8 +183,12 @@ def _entrance(
             parent=main,
         )
         certificate = Certificate(certificate=issued.certificate, key=issued.key)
+    dokploy = _dokploy(plan, plan.dokploy, servers, names) if plan.dokploy else None
+    before: list[pulumi.Resource] = [dokploy.ready] if dokploy else []
+    if hosts.domain:
+        before += _names(services(plan), hetzner, cloud, main)
     edge = Edge(
-        "edge",
+        EDGE,
         EdgeArgs(
             image=plan.images.traefik,
             helper_image=plan.images.busybox,
@@ -198,7 +211,7 @@ def _entrance(
                     admins_only=True,
                     sticky=True,
                 ),
-                *_on_main(plan, names),
+                *_console_routes(plan, names),
             ],
             tcp=[
                 TcpRoute(
@@ -209,13 +222,12 @@ def _entrance(
             ],
             admin_cidrs=hosts.admin_cidrs,
             certificate=certificate,
-            acme_email=hosts.acme_email if hosts.domain else None,
+            acme_email=hosts.acme_email,
+            applications=DOKPLOY if plan.dokploy and plan.dokploy.beside_edge else None,
             metrics_port=EDGE_METRICS_PORT if plan.monitoring else None,
         ),
         main,
-        pulumi.ResourceOptions(
-            depends_on=_names(services(plan), hetzner, cloud, main) if hosts.domain else None
-        ),
+        pulumi.ResourceOptions(depends_on=before),
     )
     return Site(
         hosts=servers,
@@ -237,6 +249,7 @@ def _entrance(
         console=_https(names["console"]),
         grafana=_https(names.get("grafana")),
         cloudbeaver=_https(names.get("cloudbeaver")),
+        dokploy=dokploy,
         authority=authority,
         outputs={
             "ca_certificate": authority.certificate,
@@ -253,29 +266,65 @@ def _entrance(
     )
 
 
+def _dokploy(
+    plan: Plan,
+    dokploy: DokployPlan,
+    servers: Mapping[str, HetznerServer],
+    names: Mapping[str, pulumi.Output[str]],
+) -> Dokploy:
+    settings = dokploy.settings
+    return Dokploy(
+        "dokploy",
+        DokployArgs(
+            url=_https(names["dokploy"]),
+            installer=settings.installer or RELEASE.format(version=settings.version),
+            admin_email=settings.admin_email,
+            swarm_range=SWARM_RANGE,
+            edge=f"{plan.prefix}{EDGE}" if dokploy.beside_edge else None,
+            protect=plan.protect,
+        ),
+        servers[dokploy.server],
+    )
+
+
 def services(plan: Plan) -> Sequence[str]:
     """What has a name below the domain."""
-    return ("s3", "console", "db", *(name for name, _, _ in _consoles(plan)))
+    return ("s3", "console", "db", *(console.name for console in _consoles(plan)))
 
 
-def _consoles(plan: Plan) -> Iterator[tuple[str, int, str]]:
-    """What administrators see in the browser on `main`: its name, its port, its health path."""
+@dataclass(frozen=True)
+class _Console:
+    """What administrators see in the browser."""
+
+    name: str
+    address: str
+    port: int
+    health_path: str
+
+
+def _consoles(plan: Plan) -> Iterator[_Console]:
+    main = plan.citus.coordinator.address
     if plan.monitoring and plan.monitoring.settings.grafana.enabled:
-        yield "grafana", GRAFANA_PORT, "/api/health"
+        yield _Console("grafana", main, GRAFANA_PORT, "/api/health")
     if plan.cloudbeaver:
-        yield "cloudbeaver", CLOUDBEAVER_PORT, "/status"
+        yield _Console("cloudbeaver", main, CLOUDBEAVER_PORT, "/status")
+    if plan.dokploy:
+        yield _Console("dokploy", plan.dokploy.address, DOKPLOY_PORT, HEALTH_PATH)
 
 
-def _on_main(plan: Plan, names: Mapping[str, pulumi.Output[str]]) -> Iterator[HttpRoute]:
-    address = plan.citus.coordinator.address
-    for name, port, health_path in _consoles(plan):
-        yield HttpRoute(
-            name=name,
-            hosts=[names[name]],
-            servers=[f"http://{address}:{port}"],
-            health_path=health_path,
+def _console_routes(plan: Plan, names: Mapping[str, pulumi.Output[str]]) -> Iterator[HttpRoute]:
+    for console in _consoles(plan):
+        route = HttpRoute(
+            name=console.name,
+            hosts=[names[console.name]],
+            servers=[f"http://{console.address}:{console.port}"],
+            health_path=console.health_path,
             admins_only=True,
         )
+        yield route
+        if console.name == "dokploy":
+            # Who pushes code is told from outside; each path holds a secret of its own.
+            yield replace(route, name="dokploy-webhooks", paths=WEBHOOK_PATHS, admins_only=False)
 
 
 def _https(name: pulumi.Output[str] | None) -> pulumi.Input[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -9,6 +10,9 @@ from components.access import Access
 from components.authority import CertificateAuthority
 from components.hosts.host import Host
 from config.plan import Plan
+
+if TYPE_CHECKING:
+    from components.dokploy.dokploy import Dokploy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +25,7 @@ class Site:
         console: URL of MinIO's console.
         grafana: URL of Grafana, where it runs.
         cloudbeaver: URL of CloudBeaver, where it runs.
+        dokploy: what deploys applications, where it runs.
         authority: certifies what the nodes of a service say to each other between hosts.
         outputs: what else the stack's outputs say.
     """
@@ -31,6 +36,7 @@ class Site:
     console: pulumi.Input[str]
     grafana: pulumi.Input[str] = ""
     cloudbeaver: pulumi.Input[str] = ""
+    dokploy: "Dokploy | None" = None
     authority: CertificateAuthority | None = None
     outputs: Mapping[str, object] = field(default_factory=dict)
 

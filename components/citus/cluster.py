@@ -257,15 +257,21 @@ class CitusCluster(pulumi.ComponentResource):
             authority=authority.certificate,
         )
 
-    def url(self, role: str, database: str) -> pulumi.Output[str]:
-        """A connection URL (libpq's "Connection URIs") with the role's password; secret."""
+    def url(self, role: str, database: str, *, server: str | None = None) -> pulumi.Output[str]:
+        """A connection URL (libpq's "Connection URIs") with the role's password; secret.
+
+        Args:
+            server: `host:port` of the coordinator within the private network, where the connection
+                is only encrypted. None: the cluster's endpoint.
+        """
         path = f"/{quote(database, safe='')}"
-        options = "?sslmode=verify-full" if self._args.authority else ""
+        mode = "require" if server else "verify-full"
+        options = f"?sslmode={mode}" if self._args.authority else ""
         return pulumi.Output.concat(
             f"postgresql://{quote(role, safe='')}:",
             self.passwords[role],
             "@",
-            self.endpoint,
+            server or self.endpoint,
             path + options,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_docker as docker
 
 from components.access import HTTPS_PORT
 from components.container import (
@@ -31,7 +32,9 @@ METRICS = "metrics"
 
 ROUTES = "/etc/traefik/routes"
 ACME = "/var/lib/acme"
-RESOLVER = "acme"
+RESOLVER = "letsencrypt"
+"""What applications of Dokploy call it, too."""
+DOCKER_SOCKET = "/var/run/docker.sock"
 
 WRITE = (
     # Written beside and renamed, from a name that Traefik does not look at: it never reads half a
@@ -64,6 +67,24 @@ class Certificate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Applications:
+    """Applications on this host that another program deploys, with routes of their own.
+
+    Attributes:
+        network: Docker network that they are on.
+        routes: folder on the host where the program writes routes. Those of containers are read
+            from their labels, through Docker's socket.
+    """
+
+    network: str
+    routes: str
+
+
+DOKPLOY = Applications(network="dokploy-network", routes="/etc/dokploy/traefik/dynamic")
+"""Dokploy's, which would otherwise run a Traefik of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EdgeArgs:
     """What is served, and as whom.
 
@@ -74,9 +95,10 @@ class EdgeArgs:
         http: routes by host name. Another name is answered with 404.
         tcp: routes by port.
         admin_cidrs: the administrators' addresses, for routes that are theirs only.
-        certificate: of all HTTP routes; or else
-        acme_email: address for notices of Let's Encrypt, which then certifies every host name of
-            the HTTP routes, as soon as the name leads here.
+        certificate: of all HTTP routes. None: Let's Encrypt certifies every host name of the HTTP
+            routes, as soon as the name leads here.
+        acme_email: address for notices of Let's Encrypt, if any.
+        applications: what else is served on the same ports. Let's Encrypt certifies their names.
         metrics_port: port of the metrics on the host's own address. None: there are none.
         memory_mb: memory limit in MiB.
         cpus: CPU limit in cores.
@@ -90,20 +112,22 @@ class EdgeArgs:
     admin_cidrs: Sequence[str]
     certificate: Certificate | None
     acme_email: str | None
+    applications: Applications | None = None
     metrics_port: int | None = None
     memory_mb: int = 256
     cpus: float = 2.0
 
-    def __post_init__(self) -> None:
-        if (self.certificate is None) == (self.acme_email is None):
-            raise ValueError("the edge takes either a certificate or an acme_email")
+    @property
+    def acme(self) -> bool:
+        """Whether anything is certified by Let's Encrypt."""
+        return self.certificate is None or self.applications is not None
 
 
 class Edge(pulumi.ComponentResource):
     """The way in from outside.
 
-    Resources: a data directory with the routes and a one-shot container that writes them, with
-    `acme_email` a data directory for what Let's Encrypt has issued, and a `docker.Container`.
+    Resources: a data directory with the routes and a one-shot container that writes them, where
+    Let's Encrypt is asked a data directory for what it has issued, and a `docker.Container`.
 
     Attributes:
         ready: what must exist before the routes are served.
@@ -120,9 +144,19 @@ class Edge(pulumi.ComponentResource):
     ) -> None:
         super().__init__("arquitectura:edge:Edge", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        routes = _write_routes(f"{name}-routes", args, host, child)
+        applications = args.applications
+        # Traefik watches one folder. Under another name, since a volume does not become another.
+        routes = _write_routes(
+            f"{name}-shared-routes" if applications else f"{name}-routes", args, host, child
+        )
         directories, volumes = [routes], [routes.at(ROUTES, read_only=True)]
-        if args.acme_email:
+        if applications:
+            volumes.append(
+                docker.ContainerVolumeArgs(
+                    host_path=DOCKER_SOCKET, container_path=DOCKER_SOCKET, read_only=True
+                )
+            )
+        if args.acme:
             acme = host.data_directory(f"{name}-acme", child)
             directories.append(acme)
             volumes.append(acme.at(ACME))
@@ -137,9 +171,8 @@ class Edge(pulumi.ComponentResource):
                 image=args.image,
                 memory_mb=args.memory_mb,
                 cpus=args.cpus,
-                command=static_configuration(
-                    args.tcp, args.acme_email, metrics=args.metrics_port is not None
-                ),
+                command=static_configuration(args),
+                networks=[applications.network] if applications else [],
                 volumes=volumes,
                 ports=[
                     *(Port(internal=port, external=port, ip=args.address) for port in published),
@@ -161,15 +194,15 @@ def _metrics_port(port: int | None) -> Iterator[Port]:
         yield Port(internal=METRICS_PORT, external=port)
 
 
-def static_configuration(
-    tcp: Sequence[TcpRoute], acme_email: str | None, *, metrics: bool = False
-) -> list[str]:
+def static_configuration(args: EdgeArgs) -> list[str]:
     """Traefik's arguments: what takes a restart to change."""
     entry_points = {
         "traefik": {"address": f"127.0.0.1:{PING_PORT}"},
         WEB: {
             "address": f":{HTTP_PORT}",
             "http.redirections.entryPoint.to": WEBSECURE,
+            # An application may have a route without TLS; the default goes before every route.
+            "http.redirections.entryPoint.priority": "1",
         },
         WEBSECURE: {
             "address": f":{HTTPS_PORT}",
@@ -190,12 +223,13 @@ def static_configuration(
                 # A session of a database may be idle for days.
                 "transport.respondingTimeouts.readTimeout": "0",
             }
-            for route in tcp
+            for route in args.tcp
         },
     }
+    metrics = args.metrics_port is not None
     if metrics:
         entry_points[METRICS] = {"address": f":{METRICS_PORT}"}
-    if acme_email:
+    if args.certificate is None:
         entry_points[WEBSECURE]["http.tls.certResolver"] = RESOLVER
     return [
         *(
@@ -204,6 +238,7 @@ def static_configuration(
             for key, value in settings.items()
         ),
         f"--providers.file.directory={ROUTES}",
+        *(_labels(args.applications) if args.applications else []),
         # Within one private network a server that is there takes a connection at once.
         "--serversTransport.forwardingTimeouts.dialTimeout=2s",
         # Below the 30 s after which MinIO closes an idle connection: it is not reused at the
@@ -215,16 +250,25 @@ def static_configuration(
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
         *([f"--metrics.prometheus.entryPoint={METRICS}"] if metrics else []),
-        *(_acme(acme_email) if acme_email else []),
+        *(_acme(args.acme_email) if args.acme else []),
     ]
 
 
-def _acme(email: str) -> list[str]:
+def _labels(applications: Applications) -> list[str]:
+    """Reads the labels of containers, and of the swarm's services, that ask to be served."""
+    return [
+        f"--providers.{provider}.{key}={value}"
+        for provider in ("docker", "swarm")
+        for key, value in (("exposedByDefault", "false"), ("network", applications.network))
+    ]
+
+
+def _acme(email: str | None) -> list[str]:
     settings = {
-        "email": email,
         "storage": f"{ACME}/acme.json",  # made by Traefik, readable by nobody else
         "keyType": "EC256",
         "httpChallenge.entryPoint": WEB,
+        **({"email": email} if email else {}),
     }
     return [
         f"--certificatesResolvers.{RESOLVER}.acme.{key}={value}" for key, value in settings.items()
@@ -258,4 +302,5 @@ def _write_routes(
             files=[File(path="/in/routes.yml", content=text)],
         ),
         opts,
+        folder=args.applications.routes if args.applications else None,
     )

@@ -30,6 +30,7 @@ class HttpRoute:
         admins_only: whether only the administrators' addresses may use it.
         sticky: whether a browser stays with the server that has answered it first.
         hidden: beginnings of paths that are not served, but answered with 404.
+        paths: beginnings of the paths that are served; empty: all are.
     """
 
     name: str
@@ -39,6 +40,7 @@ class HttpRoute:
     admins_only: bool = False
     sticky: bool = False
     hidden: Sequence[str] = ()
+    paths: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,17 +114,25 @@ def dynamic_configuration(
 def _router(route: HttpRoute, hosts: Sequence[str]) -> dict[str, Any]:
     return {
         "entryPoints": [WEBSECURE],
-        "rule": _rule(hosts, route.hidden),
+        "rule": _rule(hosts, route),
         "middlewares": [ADMINS_ONLY, OTHER_SERVER] if route.admins_only else [OTHER_SERVER],
         "service": route.name,
     }
 
 
-def _rule(hosts: Sequence[str], hidden: Sequence[str]) -> str:
-    any_host = " || ".join(f"Host(`{host}`)" for host in hosts)
-    if not hidden:
-        return any_host
-    return " && ".join([f"({any_host})", *(f"!PathPrefix(`{path}`)" for path in hidden)])
+def _rule(hosts: Sequence[str], route: HttpRoute) -> str:
+    conditions = [
+        _any("Host", hosts),
+        *([_any("PathPrefix", route.paths)] if route.paths else []),
+        *(f"!PathPrefix(`{path}`)" for path in route.hidden),
+    ]
+    if len(conditions) == 1:
+        return conditions[0]
+    return " && ".join(f"({one})" if " || " in one else one for one in conditions)
+
+
+def _any(matcher: str, values: Sequence[str]) -> str:
+    return " || ".join(f"{matcher}(`{value}`)" for value in values)
 
 
 def _balancer(route: HttpRoute) -> dict[str, Any]:

@@ -84,11 +84,15 @@ class DockerHost(pulumi.ComponentResource):
         """The platform to run an image on where it is not the engine's own."""
         return None
 
-    def data_directory(self, name: str, opts: pulumi.ResourceOptions) -> DataDirectory:
-        """A Docker volume."""
+    def data_directory(
+        self, name: str, opts: pulumi.ResourceOptions, *, folder: str | None = None
+    ) -> DataDirectory:
+        """A Docker volume; of a folder it is another name."""
+        bound = {"type": "none", "o": "bind", "device": folder} if folder else None
         volume = docker.Volume(
             name,
             name=f"{self.prefix}{name}",
+            driver_opts=bound,
             labels=[docker.VolumeLabelArgs(label=LABEL_STACK, value=self.stack)],
             opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(provider=self.provider), opts),
         )

@@ -1,5 +1,6 @@
 """`HetznerServer`: a server of Hetzner Cloud as a host."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -30,8 +31,8 @@ class HetznerServerArgs:
         found: as what the server was found, see `ServerSizeArgs`.
         private_ip: its address in the subnet.
         volume_gb: size of its volume in GB. None: data lies on its own disk.
-        group: number of its placement group.
-        edge: whether the edge is on it.
+        group: number of its placement group. None: it is in none.
+        public: whether everyone reaches its ports 80 and 443.
         protect: whether Pulumi and Hetzner refuse to delete it.
         registry: `host:port` before each image's name.
         identity_file: the private key to log in with.
@@ -44,8 +45,8 @@ class HetznerServerArgs:
     found: str | None
     private_ip: str
     volume_gb: int | None
-    group: int
-    edge: bool
+    group: int | None
+    public: bool
     protect: bool
     registry: str | None
     identity_file: str | None
@@ -60,13 +61,17 @@ class HetznerServer(DockerHost):
     gate `ServerReady`, a `docker.Provider`, and those of a `DockerHost`.
 
     Attributes:
+        server: the server itself.
         public_ip: its address on the internet, which it keeps when it is rebuilt.
         host_key: its SSH host key.
+        ssh_options: all options that `ssh` needs to log in.
         ready: depend on it to find the server booted and its Docker running.
     """
 
+    server: hcloud.Server
     public_ip: pulumi.Output[str]
     host_key: pulumi.Output[str]
+    ssh_options: pulumi.Output[Sequence[str]]
     ready: ServerReady
 
     def __init__(
@@ -100,8 +105,9 @@ class HetznerServer(DockerHost):
         )
         self.public_ip = ip.ip_address
         self.host_key = key.public_key_openssh.apply(str.strip)
-        server = self._server(ip, volume, key)
+        server = self.server = self._server(ip, volume, key)
         options = self.host_key.apply(lambda known: ssh_options(known, args.identity_file))
+        self.ssh_options = options
         size = ServerSize(
             f"{name}-size",
             ServerSizeArgs(
@@ -185,7 +191,7 @@ class HetznerServer(DockerHost):
         ).apply(
             lambda known: ServerSetup(private_ip=args.private_ip, registry=args.registry, **known)
         )
-        firewalls = [cloud.admin_firewall, *([cloud.edge_firewall] if args.edge else [])]
+        firewalls = [cloud.admin_firewall, *([cloud.edge_firewall] if args.public else [])]
         return hcloud.Server(
             f"{self.name}-server",
             name=args.full_name,
@@ -195,7 +201,7 @@ class HetznerServer(DockerHost):
             ssh_keys=cloud.ssh_keys,
             user_data=setup.apply(user_data),  # secret, since the host key is
             firewall_ids=[firewall.id.apply(int) for firewall in firewalls],
-            placement_group_id=cloud.groups[args.group - 1],
+            placement_group_id=cloud.groups[args.group - 1] if args.group else None,
             public_nets=[
                 hcloud.ServerPublicNetArgs(
                     ipv4_enabled=True, ipv4=ip.id.apply(int), ipv6_enabled=False

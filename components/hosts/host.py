@@ -66,5 +66,11 @@ class Host(Protocol):
     def platform(self, reference: str) -> str | None:
         """The platform to run an image on where it is not the engine's own."""
 
-    def data_directory(self, name: str, opts: pulumi.ResourceOptions) -> DataDirectory:
-        """Makes a directory for data that outlives its containers."""
+    def data_directory(
+        self, name: str, opts: pulumi.ResourceOptions, *, folder: str | None = None
+    ) -> DataDirectory:
+        """Makes a directory for data that outlives its containers.
+
+        Args:
+            folder: a path on the host that is to be this directory, and exists by then.
+        """

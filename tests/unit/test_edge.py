@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pulumi
 import pulumi_docker as docker
-import pytest
+import yaml
 from pulumi.runtime import mocks, settings
 from pulumi.runtime.stack import run_in_stack
 
 from components.edge.edge import (
+    DOKPLOY,
     Certificate,
     Edge,
     EdgeArgs,
@@ -137,24 +138,43 @@ def test_what_is_not_there_is_not_written() -> None:
 
 
 def test_every_tcp_route_has_an_entry_point_without_a_timeout() -> None:
-    arguments = static_configuration([POSTGRES, replace(POSTGRES, name="mail", port=25)], None)
+    arguments = static_configuration(
+        replace(ARGS, tcp=[POSTGRES, replace(POSTGRES, name="mail", port=25)])
+    )
     for name, port in (("postgres", 5432), ("mail", 25)):
         assert f"--entryPoints.{name}.address=:{port}" in arguments
         assert f"--entryPoints.{name}.transport.respondingTimeouts.readTimeout=0" in arguments
 
 
-def test_lets_encrypt_is_asked_only_with_an_address_for_its_notices() -> None:
-    assert not any("acme" in argument for argument in static_configuration([], None))
-    arguments = static_configuration([], "ops@shop.example")
-    assert "--entryPoints.websecure.http.tls.certResolver=acme" in arguments
-    assert "--certificatesResolvers.acme.acme.email=ops@shop.example" in arguments
+def test_lets_encrypt_is_not_asked_with_a_certificate() -> None:
+    arguments = static_configuration(replace(ARGS, acme_email="ops@shop.example"))
+    assert not any("acme" in argument or "certResolver" in argument for argument in arguments)
 
 
-@pytest.mark.parametrize("acme_email", [None, "ops@shop.example"])
-def test_certificates_come_from_one_place(acme_email: str | None) -> None:
-    certificate = ARGS.certificate if acme_email else None
-    with pytest.raises(ValueError, match="either a certificate or an acme_email"):
-        replace(ARGS, certificate=certificate, acme_email=acme_email)
+def test_lets_encrypt_certifies_every_name_without_one() -> None:
+    arguments = static_configuration(replace(ARGS, certificate=None, acme_email="ops@shop.example"))
+    assert "--entryPoints.websecure.http.tls.certResolver=letsencrypt" in arguments
+    assert "--certificatesResolvers.letsencrypt.acme.email=ops@shop.example" in arguments
+
+
+def test_applications_bring_labels_and_certificates_of_their_own() -> None:
+    arguments = static_configuration(replace(ARGS, applications=DOKPLOY))
+    for provider in ("docker", "swarm"):
+        assert f"--providers.{provider}.exposedByDefault=false" in arguments
+        assert f"--providers.{provider}.network=dokploy-network" in arguments
+    # Their names only: the services have the stack's certificate.
+    assert any(a.startswith("--certificatesResolvers.letsencrypt.acme.") for a in arguments)
+    assert not any("http.tls.certResolver" in argument for argument in arguments)
+    assert not any("acme.email" in argument for argument in arguments)
+
+
+def test_a_route_of_some_paths_goes_before_that_of_all() -> None:
+    some = replace(S3, name="some", hosts=["s3.shop.example"], hidden=(), paths=["/a", "/b"])
+    routers = yaml.safe_load(text([some]))["http"]["routers"]
+    assert (
+        routers["some"]["rule"]
+        == "Host(`s3.shop.example`) && (PathPrefix(`/a`) || PathPrefix(`/b`))"
+    )
 
 
 def made(args: EdgeArgs) -> Program:
@@ -227,3 +247,17 @@ def test_what_lets_encrypt_issues_outlives_the_container() -> None:
     mounts = {mount["volumeName"]: mount for mount in edge.inputs["volumes"]}
     assert mounts["prod-edge-acme"]["containerPath"] == "/var/lib/acme"
     assert mounts["prod-edge-routes"]["readOnly"]
+
+
+def test_applications_share_the_folder_of_routes_and_the_network() -> None:
+    program = made(replace(ARGS, applications=DOKPLOY))
+    edge = program.named("edge", "Container")
+    routes = program.named("edge-shared-routes", "Volume")
+    assert routes.inputs["driverOpts"]["device"] == "/etc/dokploy/traefik/dynamic"
+    mounts = {
+        m.get("volumeName") or m["hostPath"]: m["containerPath"] for m in edge.inputs["volumes"]
+    }
+    assert mounts[routes.inputs["name"]] == "/etc/traefik/routes"
+    assert "/var/run/docker.sock" in mounts
+    assert "dokploy-network" in [network["name"] for network in edge.inputs["networksAdvanced"]]
+    assert "prod-edge-acme" in mounts

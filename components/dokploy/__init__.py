@@ -1,0 +1,1 @@
+"""Dokploy: deploys applications beside the data."""

@@ -1,0 +1,105 @@
+"""`DokployAccount`: Dokploy's owner."""
+
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
+from typing_extensions import override
+
+from components.dokploy.api import KEY_NAME, RefusedError, Session
+from components.dokploy.server import DokployError, ServerArgs
+from components.dynamic import Properties, Provider
+
+
+@dataclass(frozen=True, kw_only=True)
+class DokployAccountArgs:
+    """The account.
+
+    Attributes:
+        server: where Dokploy is.
+        installation: id of the installation; another one gets another owner.
+        email: how the owner logs in. It counts once: the owner changes it on Dokploy's page.
+        password: likewise.
+    """
+
+    server: ServerArgs
+    installation: pulumi.Input[str]
+    email: str
+    password: pulumi.Input[str] = field(repr=False)
+
+
+class DokployAccount(Resource, name="DokployAccount"):
+    """The first account, which owns everything. From then on nobody else can sign up.
+
+    Attributes:
+        api_key: for the API; secret. It stays valid when the owner changes their password.
+
+    Raises (when it is created): somebody else has signed up before.
+    """
+
+    api_key: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: DokployAccountArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        inputs = {key: value for key, value in vars(args).items() if key != "server"}
+        super().__init__(
+            DokployAccountProvider(),
+            name,
+            {**vars(args.server), **inputs, "api_key": None},
+            pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(additional_secret_outputs=["api_key", "password"])
+            ),
+        )
+
+
+class DokployAccountProvider(Provider):
+    """Signs up, or in, through the API."""
+
+    @override
+    def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
+        moved = olds["installation"] != news["installation"]
+        ways = ("address", "ssh_options")
+        return DiffResult(changes=moved or any(olds[way] != news[way] for way in ways))
+
+    @override
+    def create(self, props: Properties) -> CreateResult:
+        return CreateResult(id_=props["email"], outs={**props, "api_key": own(props)})
+
+    @override
+    def update(self, _id: str, olds: Properties, news: Properties) -> UpdateResult:
+        same = olds["installation"] == news["installation"]
+        return UpdateResult(outs={**news, "api_key": olds["api_key"] if same else own(news)})
+
+
+def own(props: Properties) -> str:
+    """Makes the account, unless it has been made before, and a key for the API.
+
+    Args:
+        props: those of a `DokployAccountArgs`.
+
+    Raises:
+        DokployError: the owner is somebody else, or Dokploy does not answer.
+    """
+    session = Session(props)
+    login = {"email": props["email"], "password": props["password"]}
+    try:
+        session.post("auth/sign-up/email", name="Admin", lastName="arquitectura", **login)
+    except RefusedError as refused:
+        # A run that was interrupted may have made it.
+        try:
+            session.post("auth/sign-in/email", **login)
+        except RefusedError:
+            raise DokployError(
+                f"{refused}. The owner that it has is not this stack's. If it is you, delete that "
+                "account's data with Dokploy itself (docs/dokploy.md); if not, somebody was there "
+                "before you: do not use it"
+            ) from None
+    organization = session.get("auth/get-session")["session"]["activeOrganizationId"]
+    made = session.post(
+        "user.createApiKey",
+        name=KEY_NAME,
+        metadata={"organizationId": organization},
+        rateLimitEnabled=False,
+    )
+    return str(made["key"])

@@ -1,0 +1,103 @@
+# Installs Dokploy on this server, once: a server that has it is left alone, and what an interrupted
+# run has left behind is taken away first. Prints what it does; the installer's own words are in $log.
+#
+# Usage: sh -s -- URL PRIVATE_IP RANGE MTU [EDGE]
+#   URL         of Dokploy's installer
+#   PRIVATE_IP  this server's, where its swarm listens
+#   RANGE       network that the swarm takes its own from
+#   MTU         of the private network
+#   EDGE        the container that serves ports 80 and 443 here. The installer wants them free, and
+#               starts a Traefik of its own on them, which is then taken away. Without it that stays.
+set -eu
+state=/etc/arquitectura/dokploy
+log=/var/log/arquitectura-dokploy.log
+daemon=/etc/docker/daemon.json
+installer=/var/cache/arquitectura-dokploy-install.sh
+
+refuse() { # REASON
+    echo "$1" >&2
+    exit 1
+}
+
+quit() { # REASON: with the end of the installer's log
+    echo "$1. The end of $log:" >&2
+    tail -n 20 "$log" >&2 || true
+    exit 1
+}
+
+# Waits up to SECONDS until a command succeeds.
+wait_for() { # SECONDS COMMAND...
+    seconds=$1
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$seconds" -gt 0 ] || return 1
+        seconds=$((seconds - 1))
+        sleep 1
+    done
+}
+
+is_free() { # PORT
+    ! ss -Hltn "sport = :$1" | grep -q .
+}
+
+answers() {
+    curl -fs --max-time 5 http://127.0.0.1:3000/api/trpc/settings.health
+}
+
+live_restore_is_off() {
+    [ "$(docker info --format '{{.LiveRestoreEnabled}}')" = false ]
+}
+
+main() {
+    url=$1 private_ip=$2 range=$3 mtu=$4 edge=${5-}
+    exec 9>/run/lock/arquitectura-dokploy
+    flock 9 # whose connection broke may still be at it
+    [ "$(cat "$state" 2>/dev/null)" != installed ] || exit 0
+    swarm=$(docker info --format '{{.Swarm.LocalNodeState}}')
+    if [ ! -e "$state" ] && [ "$swarm" != inactive ]; then
+        refuse "its Docker engine is in a swarm already, which this stack has not made: leave it \
+(docker swarm leave --force removes all its services), or set dokploy.enabled to false"
+    fi
+    echo begun >"$state"
+    trap 'exit 1' HUP INT TERM
+
+    if [ "$swarm" != inactive ]; then
+        echo "takes away what an interrupted installation has left"
+        docker swarm leave --force >/dev/null
+        docker rm --force dokploy-traefik >/dev/null 2>&1 || true
+        wait_for 60 is_free 3000 || refuse "port 3000 does not become free"
+        # Nobody has an account yet; another run makes another password for this database.
+        docker volume ls --quiet --filter name=^dokploy | xargs -r docker volume rm >/dev/null
+    fi
+    # A swarm refuses to start with it.
+    sed -i 's/"live-restore": true/"live-restore": false/' "$daemon"
+    systemctl reload docker
+    wait_for 30 live_restore_is_off || refuse "Docker does not turn its live-restore off"
+    # The swarm would make it with packages that are too large for the private network.
+    docker network inspect docker_gwbridge >/dev/null 2>&1 ||
+        docker network create docker_gwbridge >/dev/null \
+            --opt com.docker.network.driver.mtu="$mtu" \
+            --opt com.docker.network.bridge.name=docker_gwbridge \
+            --opt com.docker.network.bridge.enable_icc=false \
+            --opt com.docker.network.bridge.enable_ip_masquerade=true
+
+    echo "fetches the installer"
+    curl --fail --silent --show-error --location --retry 5 --max-time 60 --output "$installer" "$url" ||
+        refuse "the installer cannot be had from $url"
+    if [ -n "$edge" ] && docker container inspect "$edge" >/dev/null 2>&1; then
+        echo "stops $edge for the time of the installation"
+        trap 'docker start "$edge" >/dev/null' EXIT
+        docker stop "$edge" >/dev/null
+    fi
+    echo "runs the installer"
+    ADVERTISE_ADDR=$private_ip \
+        DOCKER_SWARM_INIT_ARGS="--listen-addr $private_ip:2377 --default-addr-pool $range --default-addr-pool-mask-length 24" \
+        timeout 1200 sh "$installer" >"$log" 2>&1 </dev/null ||
+        quit "Dokploy's installer failed"
+    echo "waits for Dokploy"
+    wait_for 300 answers || quit "Dokploy does not answer after its installation"
+    [ -z "$edge" ] || docker rm --force dokploy-traefik >/dev/null 2>&1 || true
+    echo installed >"$state"
+}
+
+main "$@"

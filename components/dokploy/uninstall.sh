@@ -1,0 +1,37 @@
+# Takes Dokploy away from this server, when no application is left on it.
+#
+# Usage: sh -s
+set -eu
+state=/etc/arquitectura/dokploy
+daemon=/etc/docker/daemon.json
+
+# Names of what Dokploy has deployed: services of the swarm, and projects of Docker Compose.
+applications() {
+    {
+        docker service ls --format '{{.Name}}'
+        docker ps --all --filter label=com.docker.compose.project \
+            --format '{{.Label "com.docker.compose.project"}}'
+    } | grep -Evx 'dokploy(-postgres|-redis|-traefik|-monitoring)?' | sort -u
+}
+
+main() {
+    [ -e "$state" ] || exit 0
+    exec 9>/run/lock/arquitectura-dokploy
+    flock 9
+    left=$(applications || true)
+    if [ -n "$left" ]; then
+        echo "there are applications on it, whose data would be lost: $(echo $left)." \
+            "Delete them on Dokploy's page first, or set dokploy.enabled back to true" >&2
+        exit 1
+    fi
+    echo "takes Dokploy away"
+    docker swarm leave --force >/dev/null
+    docker ps --all --quiet --filter name=^dokploy | xargs -r docker rm --force >/dev/null
+    docker volume ls --quiet --filter name=^dokploy | xargs -r docker volume rm >/dev/null
+    docker network rm docker_gwbridge >/dev/null 2>&1 || true
+    sed -i 's/"live-restore": false/"live-restore": true/' "$daemon"
+    systemctl reload docker
+    rm -rf /etc/dokploy "$state"
+}
+
+main "$@"
