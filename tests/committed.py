@@ -1,6 +1,7 @@
 """The stacks' configs as they are committed, whatever `make up` has written into them since."""
 
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -30,12 +31,15 @@ _ONCE = {
     "postgresql:index/database:Database": 1,
     "postgresql:index/role:Role": 1,
     "pulumi-python:dynamic:BucketContents": 1,
+    "pulumi-python:dynamic:DokployAccount": 1,
+    "pulumi-python:dynamic:DokployDestination": 1,
+    "pulumi-python:dynamic:DokployInstallation": 1,
     "pulumi-python:dynamic:Membership": 2,
     "pulumi-python:dynamic:MinioReady": 1,
     "pulumi-python:dynamic:MonitoringRole": 1,
     "pulumi-python:dynamic:Placement": 1,
     "pulumi-python:dynamic:PoolLayout": 1,
-    "random:index/randomPassword:RandomPassword": 5,
+    "random:index/randomPassword:RandomPassword": 6,
     "tls:index/selfSignedCert:SelfSignedCert": 1,
 }
 _EACH_SERVER = (
@@ -59,7 +63,8 @@ RESOURCES: Mapping[str, Mapping[str, int]] = {
         # Of main: Citus, the edge, busybox, three exporters and three more; of the others: MinIO,
         # Citus, busybox and the exporters.
         "docker:index/remoteImage:RemoteImage": 9 + 4 * 6,
-        "docker:index/volume:Volume": 4 + 5 + 5 + 1 + 4,
+        # MinIO, Citus, each PGPASSFILE, two of the edge's, and the monitoring's.
+        "docker:index/volume:Volume": 4 + 5 + 5 + 2 + 4,
         # Citus' nodes and the edge have a certificate; a server has its host key.
         "tls:index/certRequest:CertRequest": 6,
         "tls:index/locallySignedCert:LocallySignedCert": 6,
@@ -70,7 +75,7 @@ RESOURCES: Mapping[str, Mapping[str, int]] = {
         **dict.fromkeys(_EACH_SERVER, 1),
         "docker:index/container:Container": 1 + 3 + 1 + 2 + (1 + 1 + 3 + 1) + 4,
         "docker:index/remoteImage:RemoteImage": 4 + 6,
-        "docker:index/volume:Volume": 1 + 3 + 1 + 1 + 4,
+        "docker:index/volume:Volume": 1 + 3 + 1 + 2 + 4,
         "tls:index/certRequest:CertRequest": 4,
         "tls:index/locallySignedCert:LocallySignedCert": 4,
         "tls:index/privateKey:PrivateKey": 4 + 1 + 1,
@@ -79,6 +84,14 @@ RESOURCES: Mapping[str, Mapping[str, int]] = {
 """How many resources of each type the stacks on servers have, without components and providers."""
 
 
+_NO_DOKPLOY = {
+    # What Let's Encrypt has certified, which are names of applications.
+    "docker:index/volume:Volume": 1,
+    "pulumi-python:dynamic:DokployAccount": 1,
+    "pulumi-python:dynamic:DokployDestination": 1,
+    "pulumi-python:dynamic:DokployInstallation": 1,
+    "random:index/randomPassword:RandomPassword": 1,
+}
 _SHARED_OR_LEFT_OUT: Mapping[str, Mapping[str, int]] = {
     "prod": {
         # No Grafana, and no cAdvisor on any server; one image for both exporters of a server, and
@@ -100,8 +113,9 @@ _SHARED_OR_LEFT_OUT: Mapping[str, Mapping[str, int]] = {
 
 def resources(stack: str) -> Mapping[str, int]:
     """How many resources of each type this machine's engine makes for a stack on servers."""
-    less = _SHARED_OR_LEFT_OUT[stack] if in_sandbox() else {}
-    return {kind: count - less.get(kind, 0) for kind, count in RESOURCES[stack].items()}
+    less = Counter(_SHARED_OR_LEFT_OUT[stack]) + Counter(_NO_DOKPLOY) if in_sandbox() else Counter()
+    left = {kind: count - less[kind] for kind, count in RESOURCES[stack].items()}
+    return {kind: count for kind, count in left.items() if count}
 
 
 def git(*arguments: str) -> str:

@@ -81,8 +81,19 @@ def own(props: Properties) -> str:
     Raises:
         DokployError: the owner is somebody else, or Dokploy does not answer.
     """
-    session = Session(props)
+    session = _log_in(props)
+    made = session.post(
+        "user.createApiKey",
+        name=KEY_NAME,
+        metadata={"organizationId": _organization(session)},
+        rateLimitEnabled=False,
+    )
+    return str(made["key"])
+
+
+def _log_in(props: Properties) -> Session:
     login = {"email": props["email"], "password": props["password"]}
+    session = Session(props)
     try:
         session.post("auth/sign-up/email", name="Admin", lastName="arquitectura", **login)
     except RefusedError as refused:
@@ -91,15 +102,21 @@ def own(props: Properties) -> str:
             session.post("auth/sign-in/email", **login)
         except RefusedError:
             raise DokployError(
-                f"{refused}. The owner that it has is not this stack's. If it is you, delete that "
-                "account's data with Dokploy itself (docs/dokploy.md); if not, somebody was there "
+                f"{refused}. Its owner is not this stack's. If it is you, as after the loss of the "
+                "stack's state, docs/dokploy.md says how to go on; if not, somebody was there "
                 "before you: do not use it"
             ) from None
-    organization = session.get("auth/get-session")["session"]["activeOrganizationId"]
-    made = session.post(
-        "user.createApiKey",
-        name=KEY_NAME,
-        metadata={"organizationId": organization},
-        rateLimitEnabled=False,
-    )
-    return str(made["key"])
+    return session
+
+
+def _organization(session: Session) -> str:
+    """The owner's organization, which comes a moment after the account."""
+    # Not auth/get-session: there a session that signed up has no organization.
+    found = session.get("user.session")
+    if not found:
+        raise DokployError(
+            "Dokploy is still making its owner's account, which may take a minute: run `pulumi up` "
+            "again. Should it say so for longer, it was killed while it did: install it anew, as "
+            "docs/dokploy.md says"
+        )
+    return str(found["session"]["activeOrganizationId"])

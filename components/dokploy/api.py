@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from http.cookies import SimpleCookie
 from typing import Any
@@ -11,18 +12,32 @@ from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from components.dokploy.server import DokployError, ssh
+from components.dokploy.server import SSH_FAILED, DokployError, ssh
 from components.dynamic import Properties
 
 PORT = 3000
-TIMEOUT = 60
-"""Seconds that an answer may take."""
+TIMEOUT = 180
+"""Seconds that an answer may take. For the first account Dokploy asks several places on the
+internet for its own address, and waits a minute for those that do not answer."""
+
+UNAUTHORIZED, BUSY = 401, 429
+BUSY_SECONDS = 60
+"""How long it may refuse to be asked so often: it takes three attempts to log in, each ten
+seconds."""
+BUSY_PAUSE = 3
+
+SSH_ENDS_SECONDS = 5
+"""How long SSH may take to end by itself once it has broken a connection."""
 
 KEY_NAME = "arquitectura"
 
 
 class RefusedError(DokployError):
     """Dokploy answers, and refuses. The text is Dokploy's own."""
+
+
+class _BusyError(RefusedError):
+    """It has been asked too often."""
 
 
 class Session:
@@ -54,6 +69,17 @@ class Session:
             RefusedError: a status of 400 or above.
             DokployError: no answer.
         """
+        from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+        again = Retrying(
+            wait=wait_fixed(BUSY_PAUSE),
+            stop=stop_after_delay(BUSY_SECONDS),
+            retry=retry_if_exception_type(_BusyError),
+            reraise=True,
+        )
+        return again(self._ask_once, method, path, body)
+
+    def _ask_once(self, method: str, path: str, body: Mapping[str, object] | None) -> Any:
         server = self._props["server"]
         connection = _Connection(ssh(self._props, "-W", f"127.0.0.1:{PORT}"))
         try:
@@ -67,7 +93,7 @@ class Session:
             content = answer.read()
         except (OSError, HTTPException) as error:
             raise DokployError(
-                f"Dokploy on {server} does not answer ({connection.why() or error}): see that the "
+                f"Dokploy on {server} does not answer ({connection.failure() or error}): see that the "
                 "server is on, and what `docker service ps dokploy` says there"
             ) from None
         finally:
@@ -81,9 +107,11 @@ class Session:
         if answer.status >= 400:
             said = decoded.get("message") if isinstance(decoded, Mapping) else None
             call = path.partition("?")[0].removeprefix("/api/")
-            raise RefusedError(
-                f"Dokploy on {server} refuses {call}: {said or f'status {answer.status}'}"
-            )
+            refusal = _BusyError if answer.status == BUSY else RefusedError
+            why = (said or f"status {answer.status}").rstrip(".")
+            if answer.status == UNAUTHORIZED:
+                why += ", which it also says while its database is down"
+            raise refusal(f"Dokploy on {server} refuses {call}: {why}")
         return decoded
 
 
@@ -121,10 +149,13 @@ class _Connection(HTTPConnection):
         if self._process:
             self._process.terminate()
             self._process.communicate()
+            self._process = None
 
-    def why(self) -> str:
-        """What SSH says, when it has failed."""
-        if self._process is None or self._process.poll() in (None, 0):
+    def failure(self) -> str:
+        """What SSH says, if it has failed."""
+        if self._process is None:
             return ""
-        assert self._process.stderr
-        return self._process.stderr.read().strip()
+        with suppress(subprocess.TimeoutExpired):
+            said = self._process.communicate(timeout=SSH_ENDS_SECONDS)[1]
+            return said.strip() if self._process.returncode == SSH_FAILED else ""
+        return ""
