@@ -221,8 +221,8 @@ class HetznerHosts(Model):
     """The other servers: MinIO's node n and worker n stand on the server `data-n`, as far as they
     are not on `main`. Default: there is one server."""
     apps: ServerSettings | None = None
-    """A server for Dokploy and the applications on it. It cannot be given or taken away while
-    Dokploy is there. Default: they are on `main`."""
+    """A server for Dokploy and the applications on it. It cannot be added or removed while Dokploy
+    is there. Default: they are on `main`."""
     admin_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1, examples=["203.0.113.7/32"])]
     """The addresses that may reach SSH, PostgreSQL and the consoles, such as
     `[203.0.113.7/32]`."""
@@ -501,19 +501,18 @@ class DokploySettings(Model):
     """Deploys applications in the browser, on a stack on servers."""
 
     enabled: bool = False
-    """Whether Dokploy is installed. It is taken away only when no application is left on it."""
+    """Whether Dokploy is installed; on servers only. It is taken away only when no application is
+    left on it."""
     version: Release = "v0.30.2"
-    """The release that is installed. After that Dokploy updates itself, from its own page: another
-    version here changes nothing where it is installed."""
+    """The release that is installed. Later Dokploy updates itself, on its own page: another version
+    here changes nothing where it is installed."""
     installer: HttpUrl | None = None
-    """URL of the script that installs it. Default: that of the release, at Dokploy's own place on
-    GitHub."""
+    """URL of the script that installs it. Default: that of the release, on GitHub."""
     admin_email: Email = "admin@dokploy.local"
-    """How its first user logs in, who may do everything. Later the user changes it on Dokploy's
-    page."""
+    """How its owner logs in at first. Later it is changed on Dokploy's page."""
     memory_mb: MemoryMb = 2048
-    """Memory that is left to Dokploy and the applications on it, in MiB. The sum of all must fit
-    the server; it is not a limit, which each application has for itself."""
+    """Memory that is left free for Dokploy and the applications on it, in MiB. It limits nothing:
+    limits are given to each application, on Dokploy's page."""
 
 
 class BucketSettings(Model):
