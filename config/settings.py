@@ -587,6 +587,8 @@ def parse_settings(raw: Mapping[str, Any]) -> Settings:
         # Sections that are well-formed are still checked as a whole, so that one run of the program
         # shows everything there is to mend.
         broken = {str(detail["loc"][0]) for detail in error.errors()}
+        if "hosts" in broken:
+            broken.add("dokploy")  # whether it can be there is a question of the hosts
         settings = Settings.model_validate({k: v for k, v in raw.items() if k not in broken})
     problems += _cross_check(settings)
     if problems:

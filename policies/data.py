@@ -43,6 +43,8 @@ def must_be_protected(resource: Registered, plan: Plan) -> bool:
             servers = plan.hetzner.servers if plan.hetzner else ()
             drained = {server.full_name for server in servers if not server.holds_data}
             return plan.protect and properties["name"] not in drained
+        case "pulumi-python:dynamic:DokployInstallation":
+            return plan.protect
         case "minio:index/s3Bucket:S3Bucket" | "pulumi-python:dynamic:BucketContents":
             name = properties["bucket"]
             owners = [p for p in projects if name in {bucket.full_name for bucket in p.buckets}]

@@ -17,13 +17,13 @@ class DokployAccountArgs:
 
     Attributes:
         server: where Dokploy is.
-        installation: id of the installation; another one gets another owner.
+        server_id: of the server; on another, Dokploy is another and gets an owner again.
         email: how the owner logs in. It counts once: the owner changes it on Dokploy's page.
         password: likewise.
     """
 
     server: ServerArgs
-    installation: pulumi.Input[str]
+    server_id: pulumi.Input[str]
     email: str
     password: pulumi.Input[str] = field(repr=False)
 
@@ -58,7 +58,7 @@ class DokployAccountProvider(Provider):
 
     @override
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
-        moved = olds["installation"] != news["installation"]
+        moved = olds["server_id"] != news["server_id"]
         ways = ("address", "ssh_options")
         return DiffResult(changes=moved or any(olds[way] != news[way] for way in ways))
 
@@ -68,7 +68,7 @@ class DokployAccountProvider(Provider):
 
     @override
     def update(self, _id: str, olds: Properties, news: Properties) -> UpdateResult:
-        same = olds["installation"] == news["installation"]
+        same = olds["server_id"] == news["server_id"]
         return UpdateResult(outs={**news, "api_key": olds["api_key"] if same else own(news)})
 
 

@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from http.cookies import SimpleCookie
 from typing import Any
@@ -27,7 +26,7 @@ seconds."""
 BUSY_PAUSE = 3
 
 SSH_ENDS_SECONDS = 5
-"""How long SSH may take to end by itself once it has broken a connection."""
+"""How long SSH may take to end with its connection."""
 
 KEY_NAME = "arquitectura"
 
@@ -87,17 +86,22 @@ class Session:
                 method,
                 path,
                 body=None if body is None else json.dumps(body),
-                headers={**self.headers, "Content-Type": "application/json"},
+                headers={
+                    **self.headers,
+                    "Content-Type": "application/json",
+                    "Connection": "close",  # and with it SSH ends
+                },
             )
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, HTTPException) as error:
+            why = connection.end() or error
             raise DokployError(
-                f"Dokploy on {server} does not answer ({connection.failure() or error}): see that the "
-                "server is on, and what `docker service ps dokploy` says there"
+                f"Dokploy on {server} does not answer ({why}): see that the server is on, and what "
+                "`docker service ps dokploy` says there"
             ) from None
         finally:
-            connection.close()
+            connection.end()
         cookies = SimpleCookie()
         for header in answer.headers.get_all("Set-Cookie", []):
             cookies.load(header)
@@ -143,19 +147,15 @@ class _Connection(HTTPConnection):
                 text=True,
             )
 
-    @override
-    def close(self) -> None:
-        super().close()
-        if self._process:
-            self._process.terminate()
-            self._process.communicate()
-            self._process = None
-
-    def failure(self) -> str:
-        """What SSH says, if it has failed."""
-        if self._process is None:
+    def end(self) -> str:
+        """Ends it; what SSH says, if it has failed."""
+        self.close()
+        process, self._process = self._process, None
+        if process is None:
             return ""
-        with suppress(subprocess.TimeoutExpired):
-            said = self._process.communicate(timeout=SSH_ENDS_SECONDS)[1]
-            return said.strip() if self._process.returncode == SSH_FAILED else ""
-        return ""
+        try:
+            said = process.communicate(timeout=SSH_ENDS_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            said = process.communicate()[1]
+        return said.strip() if process.returncode == SSH_FAILED else ""

@@ -101,11 +101,13 @@ class Dokploy(pulumi.ComponentResource):
             f"{name}-account",
             DokployAccountArgs(
                 server=self._server,
-                installation=self._installation.id,
+                server_id=host.server.id,
                 email=args.admin_email,
                 password=self.admin_password,
             ),
-            pulumi.ResourceOptions(parent=self, deleted_with=self._installation),
+            pulumi.ResourceOptions(
+                parent=self, depends_on=[self._installation], deleted_with=self._installation
+            ),
         )
         self.register_outputs({"url": self.url})
 

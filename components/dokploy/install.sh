@@ -12,6 +12,7 @@ set -eu
 state=/etc/arquitectura/dokploy
 log=/var/log/arquitectura-dokploy.log
 daemon=/etc/docker/daemon.json
+routes=/etc/dokploy/traefik/dynamic
 installer=/var/cache/arquitectura-dokploy-install.sh
 
 refuse() { # REASON
@@ -49,6 +50,35 @@ live_restore_is_off() {
     [ "$(docker info --format '{{.LiveRestoreEnabled}}')" = false ]
 }
 
+# Volumes of a server that this one replaces: their secrets went with it. They are kept for people.
+keep_volumes() {
+    for volume in $(docker volume ls --quiet --filter name=^dokploy); do
+        kept=kept-$(date +%Y%m%d%H%M%S)-$volume
+        echo "keeps the volume $volume of an earlier Dokploy as $kept"
+        docker volume create "$kept" >/dev/null
+        cp -a "$(path_of "$volume")/." "$(path_of "$kept")"
+        docker volume rm "$volume" >/dev/null
+    done
+}
+
+path_of() { # VOLUME
+    docker volume inspect --format '{{.Mountpoint}}' "$1"
+}
+
+# Dokploy's own route to its page, which it makes at its start, would let everyone in by this name.
+close_page() {
+    mkdir -p "$routes"
+    cat >"$routes/arquitectura.yml" <<'END'
+http:
+  routers:
+    closed:
+      rule: Host(`dokploy.docker.localhost`)
+      entryPoints: [web, websecure]
+      priority: 100000
+      service: noop@internal
+END
+}
+
 main() {
     url=$1 private_ip=$2 range=$3 mtu=$4 edge=${5-}
     exec 9>/run/lock/arquitectura-dokploy
@@ -69,7 +99,10 @@ main() {
         wait_for 60 is_free 3000 || refuse "port 3000 does not become free"
         # Nobody has an account yet; another run makes another password for this database.
         docker volume ls --quiet --filter name=^dokploy | xargs -r docker volume rm >/dev/null
+    else
+        keep_volumes
     fi
+    close_page
     # A swarm refuses to start with it.
     sed -i 's/"live-restore": true/"live-restore": false/' "$daemon"
     systemctl reload docker

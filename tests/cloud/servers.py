@@ -1,5 +1,6 @@
 """A stack of the tests' own on servers of the sandbox's Hetzner."""
 
+import json
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from ops.sandbox import start_cloud
 from ops.stack import REPOSITORY
 from ops.up import in_sandbox
+from tests.cloud import reach
 from tests.stack import IMAGES, LiveStack, docker
 
 PUSH = REPOSITORY / "sandbox" / "hetzner" / "registry" / "push.py"
@@ -211,8 +213,8 @@ def _make_key(directory: Path) -> tuple[Path, str]:
 
 
 @contextmanager
-def visitor(stack: CloudStack) -> Iterator[str]:
-    """A machine of the public network that is not an administrator's; its container's name."""
+def visitor(stack: CloudStack) -> Iterator[Callable[..., Any]]:
+    """A machine of the public network that is not an administrator's: what runs `reach` there."""
     name = f"{stack.name}-visitor"
     with suppress(subprocess.CalledProcessError):
         docker("rm", "--force", name)
@@ -220,8 +222,20 @@ def visitor(stack: CloudStack) -> Iterator[str]:
         "run", "--detach", "--name", name, "--network", "hetzner-public", "--ip", VISITOR,
         "--entrypoint", "sleep", "arquitectura-sandbox/server:bookworm", "infinity",
     )  # fmt: skip
+    program = Path(reach.__file__).read_bytes()
+
+    def visits(*arguments: str) -> Any:
+        said = subprocess.run(
+            ["docker", "exec", "-i", name, "python3", "-", *arguments],
+            input=program,
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=120,
+        ).stdout
+        return json.loads(said)
+
     try:
         docker("cp", stack.ca, f"{name}:/ca.crt")
-        yield name
+        yield visits
     finally:
         docker("rm", "--force", "--volumes", name)

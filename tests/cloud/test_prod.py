@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -225,26 +224,14 @@ def test_an_administrator_reaches_what_the_firewall_allows(stack: CloudStack) ->
 
 def test_everyone_else_reaches_the_edge_alone(stack: CloudStack, s3: Any) -> None:
     addresses = stack.outputs()["servers"]
-    program = Path(reach.__file__).read_bytes()
-    with visitor(stack) as name:
-
-        def run(*arguments: str) -> Any:
-            said = subprocess.run(
-                ["docker", "exec", "-i", name, "python3", "-", *arguments],
-                input=program,
-                stdout=subprocess.PIPE,
-                check=True,
-                timeout=120,
-            ).stdout
-            return json.loads(said)
-
-        assert run("ports", *addresses.values()) == {
+    with visitor(stack) as visits:
+        assert visits("ports", *addresses.values()) == {
             address: EDGE_PORTS if server == "main" else [] for server, address in addresses.items()
         }
         link = presigned(s3, "get_object", BUCKET, "plain")
         path = link.removeprefix(f"https://{stack.address}")
-        assert run("status", "/ca.crt", stack.address, stack.address, path) == 200
-        assert run("status", "/ca.crt", stack.address, console(stack), "/") == 403
+        assert visits("status", "/ca.crt", stack.address, stack.address, path) == 200
+        assert visits("status", "/ca.crt", stack.address, console(stack), "/") == 403
 
 
 def test_five_workers(stack: CloudStack, url: str) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from ops.citus_advice.__main__ import citus_advice
-from tests.cloud.servers import CloudStack, cloud_stack
+from tests.cloud.dokploy import BREAKS, BUSYBOX, Installer, installer
+from tests.cloud.servers import CloudStack, cloud_stack, visitor, wait
 from tests.heard import Heard, listening
 from tests.local.database import ROWS, contents, fill
 from tests.local.storage import client, presigned, put
+from tests.stack import IMAGES
 
 pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 
@@ -112,6 +115,178 @@ def test_sql_through_the_edge(stack: CloudStack, shop: dict[str, Any]) -> None:
 
 def test_advice_through_the_edge(stack: CloudStack, shop: dict[str, Any]) -> None:
     assert citus_advice(stack.outputs(), "shop").startswith("shop: nothing to distribute")
+
+
+# -- Dokploy joins a stack that is up ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def script(stack: CloudStack) -> Iterator[Installer]:
+    hosts = stack.fixed["hosts"]
+    address = hosts["admin_cidrs"][0].removesuffix("/32")
+    with installer(address, hosts["registry"]) as served:
+        yield served
+
+
+def with_dokploy(stack: CloudStack, script: Installer) -> None:
+    stack.configure(dokploy={"enabled": True, "installer": script.url}, projects=PROJECTS)
+
+
+def page(stack: CloudStack) -> str:
+    """Host name of Dokploy's page."""
+    return str(stack.outputs()["dokploy"]).removeprefix("https://")
+
+
+def dokploy(stack: CloudStack, method: str, path: str, **more: Any) -> requests.Response:
+    """What Dokploy answers to an administrator, through the edge."""
+    headers = {"Host": page(stack), **more.pop("headers", {})}
+    url = f"https://{stack.address}{path}"
+    return requests.request(method, url, headers=headers, verify=stack.ca, timeout=30, **more)
+
+
+def test_an_installer_that_fails_leaves_the_stack_as_it_was(
+    stack: CloudStack, shop: dict[str, Any], script: Installer
+) -> None:
+    ids, good = stack.containers(), script.text
+    script.text = BREAKS
+    with_dokploy(stack, script)
+    said = refused(stack, "up")
+    script.text = good
+    assert "no space left" in said
+    assert stack.containers() == ids
+    assert contents(shop["database_url"])[0] == ROWS
+
+
+def test_dokploy_joins_a_stack_that_is_up(
+    stack: CloudStack, shop: dict[str, Any], script: Installer
+) -> None:
+    before = {name: id_ for name, id_ in stack.containers()["main"].items() if name != "edge"}
+    with_dokploy(stack, script)
+    stack.up()
+    assert script.fetched == 2
+    after = stack.containers()["main"]
+    assert before.items() <= after.items()
+    assert "dokploy-traefik" not in after
+    assert contents(shop["database_url"])[0] == ROWS
+    stack.preview(expect_no_changes=True)
+    stack.up()
+    assert script.fetched == 2
+
+
+def test_its_owner_is_in_the_outputs(stack: CloudStack) -> None:
+    outputs = stack.outputs()
+    login = {"email": outputs["dokploy_admin_email"], "password": outputs["dokploy_admin_password"]}
+    assert dokploy(stack, "POST", "/api/auth/sign-in/email", json=login).status_code == 200
+    again = {"name": "E", "lastName": "V", "email": "e@v.il", "password": "12345678"}
+    refusal = dokploy(stack, "POST", "/api/auth/sign-up/email", json=again)
+    assert refusal.json()["message"] == "Admin is already created"
+
+
+def test_its_buckets_are_the_projects(stack: CloudStack, shop: dict[str, Any]) -> None:
+    outputs = stack.outputs()
+    login = {"email": outputs["dokploy_admin_email"], "password": outputs["dokploy_admin_password"]}
+    cookies = dokploy(stack, "POST", "/api/auth/sign-in/email", json=login).cookies
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    (made,) = dokploy(stack, "GET", "/api/destination.all", headers=headers).json()
+    assert (made["bucket"], made["accessKey"]) == (BUCKET, shop["s3_access_key"])
+    assert made["secretAccessKey"] == shop["s3_secret_key"]
+    assert made["endpoint"] == outputs["dokploy_projects"]["shop"]["s3_endpoint"]
+
+
+def test_only_administrators_see_its_page(stack: CloudStack) -> None:
+    assert dokploy(stack, "GET", "/").status_code == 200
+    name = page(stack)
+    with visitor(stack) as visits:
+        assert visits("ports", stack.address) == {stack.address: [80, 443]}
+        assert visits("status", "/ca.crt", stack.address, name, "/") == 403
+        # Dokploy's own answer, to a webhook that it does not know.
+        assert visits("status", "/ca.crt", stack.address, name, "/api/deploy/x") == 401
+    # Whoever knows the name that Dokploy gives itself is not let in either.
+    plain = f"http://{stack.address}/"
+    local = requests.get(plain, headers={"Host": "dokploy.docker.localhost"}, timeout=30)
+    assert local.status_code == 418
+
+
+def test_applications_use_the_data_and_are_served(stack: CloudStack) -> None:
+    """As Dokploy deploys them: on its network, with a route in its folder or in labels."""
+    mine = stack.outputs()["dokploy_projects"]["shop"]
+    registry = stack.fixed["hosts"]["registry"]
+    network = ("--network", "dokploy-network")
+    sql = stack.ssh(
+        "main", "docker", "run", "--rm", *network, "--entrypoint", "psql",
+        f"{registry}/{IMAGES['citus']}", mine["database_url"],
+        "-tAc", "SELECT count(*) FROM events",
+    )  # fmt: skip
+    assert int(sql) == ROWS
+    key = stack.ssh(
+        "main", "docker", "run", "--rm", *network, f"{registry}/{BUSYBOX}",
+        "sh", "-c", f"wget -S -O - {mine['s3_endpoint']}/minio/health/live 2>&1",
+    )  # fmt: skip
+    assert "200 OK" in key
+
+    serve = "mkdir /w; hostname >/w/index.html; exec httpd -f -p 80 -h /w"
+    for name, labels in (
+        ("by-file", ()),
+        (
+            "by-label",
+            (
+                "traefik.enable=true",
+                "traefik.http.routers.by-label.rule=Host(`by-label.example.com`)",
+                "traefik.http.routers.by-label.entrypoints=websecure",
+                "com.docker.compose.project=by-label",
+            ),
+        ),
+    ):
+        flags = [part for label in labels for part in ("--label", label)]
+        stack.ssh(
+            "main", "docker", "run", "--detach", "--name", name, "--hostname", name, *network,
+            *flags, f"{registry}/{BUSYBOX}", "sh", "-c", serve,
+        )  # fmt: skip
+    route = yaml.safe_dump(
+        {
+            "http": {
+                "routers": {
+                    "by-file": {
+                        "rule": "Host(`by-file.example.com`)",
+                        "service": "by-file",
+                        "entryPoints": ["web"],
+                    }
+                },
+                "services": {
+                    "by-file": {"loadBalancer": {"servers": [{"url": "http://by-file:80"}]}}
+                },
+            }
+        }
+    )
+    stack.ssh("main", "sh", "-c", f"echo '{route}' >/etc/dokploy/traefik/dynamic/by-file.yml")
+
+    def served(scheme: str, name: str) -> bool:
+        url = f"{scheme}://{stack.address}/"
+        headers = {"Host": f"{name}.example.com"}
+        answer = requests.get(url, headers=headers, verify=stack.ca, timeout=30)
+        return answer.text.strip() == name
+
+    wait("the route in the folder is served", lambda: served("http", "by-file"))
+    wait("the route in the labels is served", lambda: served("https", "by-label"))
+    # Who has no route of its own is sent to HTTPS as before.
+    plain = requests.get(f"http://{stack.address}/x", allow_redirects=False, timeout=30)
+    assert plain.headers["Location"] == f"https://{stack.address}/x"
+
+
+def test_dokploy_stays_while_an_application_is_there(
+    stack: CloudStack, shop: dict[str, Any]
+) -> None:
+    stack.configure(projects=PROJECTS)
+    said = refused(stack, "up")
+    assert "there are applications on it" in said
+    assert "by-label" in said
+    stack.ssh("main", "docker", "rm", "--force", "by-label", "by-file")
+    stack.up()
+    assert contents(shop["database_url"])[0] == ROWS
+    swarm = ("docker", "info", "--format", "{{.Swarm.LocalNodeState}} {{.LiveRestoreEnabled}}")
+    wait("Docker is as before", lambda: stack.ssh("main", *swarm) == "inactive true")
+    assert "dokploy" not in stack.ssh("main", "docker", "volume", "ls", "--quiet")
+    stack.preview(expect_no_changes=True)
 
 
 def refused(stack: CloudStack, *command: str) -> str:

@@ -21,7 +21,7 @@ PASSWORD = "correct-horse-battery-staple"
 SERVER = {"server": "main", "address": "203.0.113.5", "ssh_options": ["-o", "BatchMode=yes"]}
 ACCOUNT = {
     **SERVER,
-    "installation": "42",
+    "server_id": "42",
     "email": "admin@dokploy.local",
     "password": PASSWORD,
     "api_key": None,
@@ -150,14 +150,14 @@ def test_but_not_for_ever(dokploy: Dokploy, monkeypatch: pytest.MonkeyPatch) -> 
         own()
 
 
-def test_the_account_is_made_again_only_in_another_installation(dokploy: Dokploy) -> None:
+def test_the_account_is_made_again_only_on_another_server(dokploy: Dokploy) -> None:
     provider = DokployAccountProvider()
     before = {**ACCOUNT, "api_key": "KEY"}
     assert not provider.diff("", before, {**ACCOUNT, "email": "me@example.com"}).changes
     moved = {**ACCOUNT, "address": "203.0.113.9"}
     assert provider.diff("", before, moved).changes
     assert (provider.update("", before, moved).outs or {})["api_key"] == "KEY"
-    another = {**ACCOUNT, "installation": "43"}
+    another = {**ACCOUNT, "server_id": "43"}
     assert provider.diff("", before, another).changes
     assert (provider.update("", before, another).outs or {})["api_key"] in dokploy.keys
 

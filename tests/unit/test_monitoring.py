@@ -134,6 +134,7 @@ def test_servers_are_planned_with_what_measures_them() -> None:
         "postgres-exporter-citus-coordinator",
         "citus-exporter",
         "cloudbeaver",
+        "dokploy",
     ]
     assert {load.name for load in data.loads if "prod" not in load.name} == {
         "node-exporter-data-1",
@@ -473,9 +474,11 @@ def test_exporters_on_servers_verify_the_nodes(run: Run) -> None:
 def test_consoles_are_for_administrators_behind_the_edge(run: Run) -> None:
     sections = {**on_servers("prod"), **ON, "cloudbeaver": {"enabled": True}}
     program = run(stack="prod", **sections)
-    routes = yaml.safe_load(uploads(containers(program)["edge-routes-writer"])["/in/routes.yml"])
+    routes = yaml.safe_load(
+        uploads(containers(program)["edge-shared-routes-writer"])["/in/routes.yml"]
+    )
     http = routes["http"]
-    for name, port in (("grafana", 3001), ("cloudbeaver", 8978)):
+    for name, port in (("grafana", 3001), ("cloudbeaver", 8978), ("dokploy", 3000)):
         assert "admins-only" in http["routers"][name]["middlewares"]
         (server,) = http["services"][name]["loadBalancer"]["servers"]
         assert server["url"] == f"http://10.0.1.10:{port}"
@@ -485,7 +488,9 @@ def test_consoles_are_for_administrators_behind_the_edge(run: Run) -> None:
 
 def test_the_edge_passes_no_metrics_of_minio_on(run: Run) -> None:
     program = run(stack="prod", **on_servers("prod"))
-    routes = yaml.safe_load(uploads(containers(program)["edge-routes-writer"])["/in/routes.yml"])
+    routes = yaml.safe_load(
+        uploads(containers(program)["edge-shared-routes-writer"])["/in/routes.yml"]
+    )
     rule = routes["http"]["routers"]["s3"]["rule"]
     for path in ("/minio/metrics", "/minio/v2/metrics", "/minio/prometheus"):
         assert f"&& !PathPrefix(`{path}`)" in rule
@@ -496,7 +501,7 @@ def test_names_of_consoles_have_records(run: Run) -> None:
     zone = {"domain": "example.com", "acme_email": "a@example.com", "dns_zone": "example.com"}
     program = run(stack="prod", **{**on_servers("prod", **zone), **ON})
     assert {r.inputs["name"] for r in program.of_type("ZoneRrset")} == {
-        *("s3", "console", "db", "grafana")
+        *("s3", "console", "db", "grafana", "dokploy")
     }
 
 

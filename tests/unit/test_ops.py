@@ -109,6 +109,7 @@ def test_the_sandbox_writes_only_what_differs(cli: Cli) -> None:
         "pulumi config set --stack dev --path 'arquitectura:images.minio' "
         "arquitectura-sandbox/minio:seaweedfs",
         "pulumi config set --stack dev --path 'arquitectura:cloudbeaver.enabled' false",
+        "pulumi config set --stack dev --path 'arquitectura:dokploy.enabled' false",
     ]
 
 

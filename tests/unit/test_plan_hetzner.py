@@ -112,7 +112,7 @@ def test_large() -> None:
     assert (main.role, main.server_type, main.volume_gb) == ("main", "ccx23", 100)
     assert {(one.role, one.server_type, one.volume_gb) for one in data} == {("data", "ccx23", 500)}
     assert all(server.holds_data for server in servers(large))
-    assert loads(main) == {"edge": 256, "prod-citus-coordinator": 8192}
+    assert loads(main) == {"edge": 256, "prod-citus-coordinator": 8192, "dokploy": 2048}
     assert loads(data[0]) == {"prod-citus-worker-1": 8192, "prod-minio-1": 4096}
     assert large.protect
 
@@ -128,10 +128,29 @@ def test_small() -> None:
         "small-citus-worker-1": 3072,
         "small-citus-worker-2": 3072,
         "small-minio-1": 2048,
+        "dokploy": 2048,
     }
     assert [node.port for node in small.citus.nodes] == [5432, 5433, 5434]
     assert [pool.source for pool in small.minio.pools] == ["/data/d{1...4}"]
     assert small.protect
+
+
+def test_applications_may_have_a_server_of_their_own() -> None:
+    sections = on_servers("prod", apps={"server_type": "cx33", "volume_gb": 50})
+    apart = plan(**sections)
+    *others, apps = servers(apart)
+    assert [server.name for server in others] == [
+        s.name for s in servers(plan(**on_servers("prod")))
+    ]
+    assert (apps.name, apps.full_name, apps.role) == ("apps", "prod-apps", "apps")
+    assert (apps.server_type, apps.volume_gb, apps.holds_data) == ("cx33", 50, True)
+    # Before the addresses of all data servers that may come, and in no group that grows with them.
+    assert (apps.private_ip, apps.group) == ("10.0.1.9", None)
+    assert loads(apps)["dokploy"] == 2048
+    assert "dokploy" not in loads(others[0])
+    assert any(name.startswith("node-exporter") for name in loads(apps))
+    assert apart.dokploy
+    assert (apart.dokploy.address, apart.dokploy.beside_edge) == ("10.0.1.9", False)
 
 
 def test_the_development_size_is_dev_on_one_server() -> None:

@@ -1,6 +1,7 @@
 """The program on servers, under mocks: what it would make of the configs as they are committed.
 
-What measures a stack is looked at in `test_monitoring`, and left out here but for the count.
+What measures a stack is looked at in `test_monitoring`, and left out here but for the count;
+Dokploy is in the last tests only.
 """
 
 import json
@@ -34,16 +35,16 @@ def as_committed() -> dict[str, Program]:
 @pytest.fixture
 def prod(run: Run, as_committed: dict[str, Program]) -> Run:
     """Runs `prod`, with more of its `hosts` and other sections if wanted."""
-    unmeasured: Mapping[str, Any] = {"monitoring": {}}
+    alone: Mapping[str, Any] = {"monitoring": {}, "dokploy": {}}
 
     def prod(
         hosts: Mapping[str, Any] | None = None, more: Mapping[str, Any] | None = None, **how: Any
     ) -> Program:
         if hosts or more or how:
             sections = on_servers("prod", **(hosts or {}))
-            return run(stack="prod", **how, **{**sections, **unmeasured, **(more or {})})
+            return run(stack="prod", **how, **{**sections, **alone, **(more or {})})
         if "prod" not in as_committed:
-            as_committed["prod"] = run(stack="prod", **{**on_servers("prod"), **unmeasured})
+            as_committed["prod"] = run(stack="prod", **{**on_servers("prod"), **alone})
         return as_committed["prod"]
 
     return prod
@@ -55,7 +56,9 @@ def small(run: Run, as_committed: dict[str, Program]) -> Run:
 
     def small() -> Program:
         if "small" not in as_committed:
-            as_committed["small"] = run(stack="small", **{**on_servers("small"), "monitoring": {}})
+            as_committed["small"] = run(
+                stack="small", **{**on_servers("small"), "monitoring": {}, "dokploy": {}}
+            )
         return as_committed["small"]
 
     return small
@@ -632,14 +635,14 @@ def test_without_a_domain_the_own_authority_certifies_the_edge(prod: Run) -> Non
 def test_with_a_domain_lets_encrypt_certifies_the_edge(prod: Run) -> None:
     program = prod(DOMAIN)
     command = program.named("edge", "Container").inputs["command"]
-    assert "--certificatesResolvers.acme.acme.email=admin@example.com" in command
-    assert "--certificatesResolvers.acme.acme.httpChallenge.entryPoint=web" in command
-    assert "--entryPoints.websecure.http.tls.certResolver=acme" in command
+    assert "--certificatesResolvers.letsencrypt.acme.email=admin@example.com" in command
+    assert "--certificatesResolvers.letsencrypt.acme.httpChallenge.entryPoint=web" in command
+    assert "--entryPoints.websecure.http.tls.certResolver=letsencrypt" in command
     assert program.named("edge-acme", "Volume")
     assert not [r for r in program.of_type("CertRequest") if r.name.startswith("edge")]
     configuration = yaml.safe_load(routes_file(program))
     assert "tls" not in configuration
-    assert "(Host(`s3.shop.example.com`)) && " in configuration["http"]["routers"]["s3"]["rule"]
+    assert "Host(`s3.shop.example.com`) && " in configuration["http"]["routers"]["s3"]["rule"]
     minio = program.named("minio-minio", "minio").inputs
     assert minio["minioServer"] == "s3.shop.example.com"
     assert "minioCacertFile" not in minio
@@ -758,3 +761,94 @@ def test_the_outputs(prod: Run) -> None:
     assert outputs["servers"] == {server: public_ip(server) for server in SERVERS}
     assert outputs["projects"]["shop"].keys() == {SECRET_MARK, "value"}
     assert outputs["s3_root_password"].keys() == {SECRET_MARK, "value"}
+
+
+# -- Dokploy -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def applied(run: Run) -> Run:
+    """Runs `prod` with Dokploy, and with more of its `hosts` and other sections."""
+
+    def applied(hosts: Mapping[str, Any] | None = None, **more: Any) -> Program:
+        sections = {**on_servers("prod", **(hosts or {})), "monitoring": {}, **more}
+        return run(stack="prod", **sections)
+
+    return applied
+
+
+def test_dokploy_has_an_owner_before_the_edge_serves_it(applied: Run) -> None:
+    program = applied()
+    installation = program.named("dokploy-installation", "DokployInstallation")
+    assert installation.depends_on("main-ready")
+    assert program.named("dokploy-account", "DokployAccount").depends_on("dokploy-installation")
+    assert program.named("edge", "Edge").depends_on("dokploy-account")
+    assert installation.inputs["installer"] == (
+        "https://github.com/Dokploy/dokploy/releases/download/v0.30.2/install.sh"
+    )
+    assert installation.inputs["edge"] == "prod-edge"
+    assert (installation.inputs["server"], installation.inputs["private_ip"]) == (
+        "main",
+        PRIVATE["main"],
+    )
+
+
+def test_its_secrets_are_secrets(applied: Run) -> None:
+    program = applied()
+    account = program.named("dokploy-account", "DokployAccount")
+    assert SECRET_MARK in str(account.wire["password"])
+    (destination,) = program.of_type("DokployDestination")
+    assert SECRET_MARK in str(destination.wire["secret_key"])
+
+
+def test_each_bucket_is_a_destination_with_the_projects_own_key(applied: Run) -> None:
+    projects: dict[str, Any] = {"shop": {"buckets": {"uploads": {}, "backups": {}}}, "blog": {}}
+    made = applied(projects=projects).of_type("DokployDestination")
+    assert {one.inputs["bucket"] for one in made} == {"shop-uploads", "shop-backups"}
+    assert all(one.depends_on("shop-key") for one in made)
+    assert {one.inputs["endpoint"] for one in made} == {"http://10.0.1.11:9000"}
+
+
+def test_with_a_domain_the_edge_balances_backups_too(applied: Run) -> None:
+    (made,) = applied(DOMAIN).of_type("DokployDestination")
+    assert made.inputs["endpoint"] == "https://s3.shop.example.com"
+
+
+def test_applications_dial_the_private_network(applied: Run) -> None:
+    shop = applied().outputs["dokploy_projects"]["shop"]["value"]
+    assert shop["database_url"].endswith("@10.0.1.10:5432/shop?sslmode=require")
+    assert shop["s3_endpoint"] == "http://10.0.1.11:9000"
+    assert shop["buckets"] == {"uploads": "shop-uploads"}
+    assert shop["s3_access_key"]
+
+
+def test_only_webhooks_of_dokploy_are_for_everyone(applied: Run) -> None:
+    program = applied()
+    (upload,) = program.named("edge-shared-routes-writer", "Container").inputs["uploads"]
+    routers = yaml.safe_load(upload["content"])["http"]["routers"]
+    assert "admins-only" in routers["dokploy"]["middlewares"]
+    webhooks = routers["dokploy-webhooks"]
+    assert "admins-only" not in webhooks["middlewares"]
+    assert webhooks["rule"] == routers["dokploy"]["rule"] + " && PathPrefix(`/api/deploy`)"
+    ports = {rule["port"] for f in program.of_type("Firewall") for rule in f.inputs["rules"]}
+    assert ports == {"80", "443", "22", "5432"}
+
+
+def test_on_a_server_of_its_own_dokploy_has_its_own_traefik(applied: Run) -> None:
+    program = applied({"apps": {"server_type": "cx33"}})
+    installation = program.named("dokploy-installation", "DokployInstallation")
+    assert (installation.inputs["server"], installation.inputs["private_ip"]) == (
+        "apps",
+        "10.0.1.9",
+    )
+    assert not installation.inputs.get("edge")
+    assert installation.depends_on("apps-ready")
+    edge = program.named("edge", "Container")
+    assert "docker.sock" not in str(edge.inputs)
+    assert "dokploy-network" not in str(edge.inputs["networksAdvanced"])
+    (upload,) = program.named("edge-routes-writer", "Container").inputs["uploads"]
+    services = yaml.safe_load(upload["content"])["http"]["services"]
+    assert services["dokploy"]["loadBalancer"]["servers"] == [{"url": "http://10.0.1.9:3000"}]
+    server = program.named("apps-server", "Server").inputs
+    assert len(server["firewallIds"]) == 2
+    assert "placementGroupId" not in server

@@ -57,8 +57,8 @@ def test_settings_cannot_be_changed() -> None:
         ),
         (
             {"cytus": {"workers": 3}},
-            "cytus: unknown key, the valid ones are citus, cloudbeaver, hosts, images, minio, "
-            "monitoring, projects, protect",
+            "cytus: unknown key, the valid ones are citus, cloudbeaver, dokploy, hosts, images, "
+            "minio, monitoring, projects, protect",
         ),
         (
             {"projects": {"shop": {"buckets": {"uploads": {"version": True}}}}},

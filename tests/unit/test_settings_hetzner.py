@@ -15,7 +15,7 @@ from tests.committed import TOKEN, committed, on_servers
 
 CX43 = {"server_type": "cx43"}
 HOSTS_KEYS = (
-    "acme_email, admin_cidrs, budget_eur, data, dns_zone, domain, domain_suffix, endpoint, "
+    "acme_email, admin_cidrs, apps, budget_eur, data, dns_zone, domain, domain_suffix, endpoint, "
     "location, main, network_cidr, provider, registry, ssh_identity_file, ssh_keys, token"
 )
 WIDE = (
@@ -247,6 +247,34 @@ def test_what_a_committed_config_lacks_is_said_at_once(stack: str) -> None:
 @pytest.mark.parametrize("stack", ["prod", "small"])
 def test_a_committed_config_lacks_nothing_else(stack: str) -> None:
     parse_settings(on_servers(stack))
+
+
+@pytest.mark.parametrize(
+    ("dokploy", "problem"),
+    [
+        ({"version": "latest"}, "dokploy.version: 'latest': write a release, such as v0.30.2"),
+        ({"installer": "install.sh"}, "dokploy.installer: 'install.sh': write a URL, such as"),
+        ({"admin_email": "me"}, "dokploy.admin_email: 'me': write an e-mail address, such as"),
+        ({"memory_mb": 100}, "dokploy.memory_mb: 100 is too small, at least 256"),
+    ],
+)
+def test_a_mistake_in_dokploy_is_named(dokploy: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_settings({**on_servers("small"), "dokploy": {"enabled": True, **dokploy}})
+    (found,) = map(str, error.value.problems)
+    assert found.startswith(problem)
+
+
+def test_dokploy_is_for_servers() -> None:
+    with pytest.raises(ConfigError, match=r"dokploy.enabled: its installer makes a swarm of the"):
+        parse_settings({"dokploy": {"enabled": True}})
+
+
+def test_a_server_for_nothing() -> None:
+    sections = on_servers("small", apps=CX43)
+    parse_settings(sections)
+    with pytest.raises(ConfigError, match=r"hosts.apps: nothing would be on it"):
+        parse_settings({**sections, "dokploy": {}})
 
 
 def test_the_first_server_too() -> None:
