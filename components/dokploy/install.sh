@@ -20,10 +20,19 @@ refuse() { # REASON
     exit 1
 }
 
-quit() { # REASON: with the end of the installer's log
-    echo "$1. The end of $log:" >&2
-    tail -n 20 "$log" >&2 || true
+quit() { # REASON: with what Docker says, and the end of the installer's log without its secrets
+    {
+        echo "$1. What Docker says of it, and the end of $log:"
+        docker service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' dokploy 2>&1 | head -n 3
+        tail -n 20 "$log" | sed 's/SWMTKN-[^ ]*/SWMTKN-…/'
+    } >&2
     exit 1
+}
+
+# The edge comes back whatever happens, and needs its ports.
+restart_edge() {
+    docker rm --force dokploy-traefik >/dev/null 2>&1 || true
+    docker start "$edge" >/dev/null
 }
 
 # Waits up to SECONDS until a command succeeds.
@@ -89,6 +98,7 @@ main() {
         refuse "its Docker engine is in a swarm already, which this stack has not made: leave it \
 (docker swarm leave --force removes all its services), or set dokploy.enabled to false"
     fi
+    install -m 600 /dev/null "$log" # it names a secret of the swarm
     echo begun >"$state"
     trap 'exit 1' HUP INT TERM
 
@@ -120,7 +130,7 @@ main() {
         refuse "the installer cannot be had from $url"
     if [ -n "$edge" ] && docker container inspect "$edge" >/dev/null 2>&1; then
         echo "stops $edge for the time of the installation"
-        trap 'docker start "$edge" >/dev/null' EXIT
+        trap restart_edge EXIT
         docker stop "$edge" >/dev/null
     fi
     echo "runs the installer"

@@ -71,12 +71,16 @@ class CloudStack(LiveStack):
         """Names of all that the API has with the label of the stack, by kind."""
         return {kind: [one.name for one in self.of_kind(kind)] for kind in KINDS}
 
-    def ssh(self, server: str, *command: str) -> str:
-        """Runs a command on a server as its administrator would; what it prints."""
+    def ssh(self, server: str, *command: str, stdin: str = "") -> str:
+        """Runs a command on a server as its administrator would; what it prints.
+
+        Args:
+            stdin: what the command reads: the place for secrets.
+        """
         return subprocess.run(
             ["ssh", "-F", f".arquitectura/{self.name}/ssh_config", server, shlex.join(command)],
             cwd=self.directory,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             stdout=subprocess.PIPE,
             text=True,
             timeout=60,

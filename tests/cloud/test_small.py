@@ -16,7 +16,6 @@ from tests.cloud.servers import CloudStack, cloud_stack, visitor, wait
 from tests.heard import Heard, listening
 from tests.local.database import ROWS, contents, fill
 from tests.local.storage import client, presigned, put
-from tests.stack import IMAGES
 
 pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 
@@ -153,6 +152,7 @@ def test_an_installer_that_fails_leaves_the_stack_as_it_was(
     said = refused(stack, "up")
     script.text = good
     assert "no space left" in said
+    assert "SWMTKN-1" not in said
     assert stack.containers() == ids
     assert contents(shop["database_url"])[0] == ROWS
 
@@ -212,17 +212,19 @@ def test_applications_use_the_data_and_are_served(stack: CloudStack) -> None:
     mine = stack.outputs()["dokploy_projects"]["shop"]
     registry = stack.fixed["hosts"]["registry"]
     network = ("--network", "dokploy-network")
-    sql = stack.ssh(
-        "main", "docker", "run", "--rm", *network, "--entrypoint", "psql",
-        f"{registry}/{IMAGES['citus']}", mine["database_url"],
-        "-tAc", "SELECT count(*) FROM events",
+    coordinator = stack.container("citus-coordinator")
+    image = stack.ssh("main", "docker", "inspect", "--format", "{{.Image}}", coordinator)
+    rows = stack.ssh(
+        "main", "docker", "run", "--rm", "-i", *network, "--entrypoint", "sh", image,
+        "-c", "psql \"$(cat)\" -tAc 'SELECT count(*) FROM events'",
+        stdin=mine["database_url"],
     )  # fmt: skip
-    assert int(sql) == ROWS
-    key = stack.ssh(
+    assert int(rows) == ROWS
+    answer = stack.ssh(
         "main", "docker", "run", "--rm", *network, f"{registry}/{BUSYBOX}",
         "sh", "-c", f"wget -S -O - {mine['s3_endpoint']}/minio/health/live 2>&1",
     )  # fmt: skip
-    assert "200 OK" in key
+    assert "200 OK" in answer
 
     serve = "mkdir /w; hostname >/w/index.html; exec httpd -f -p 80 -h /w"
     for name, labels in (
@@ -233,6 +235,7 @@ def test_applications_use_the_data_and_are_served(stack: CloudStack) -> None:
                 "traefik.enable=true",
                 "traefik.http.routers.by-label.rule=Host(`by-label.example.com`)",
                 "traefik.http.routers.by-label.entrypoints=websecure",
+                "traefik.http.services.by-label.loadbalancer.server.port=80",
                 "com.docker.compose.project=by-label",
             ),
         ),
