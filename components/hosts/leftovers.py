@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 import pulumi
 
 from components.hosts.engine import LABEL_STACK
-from components.hosts.hetzner_client import HetznerApiError, connect, errors_as_sentences
+from components.hosts.hetzner_client import (
+    HetznerApiError,
+    carry_out,
+    connect,
+    errors_as_sentences,
+)
 
 if TYPE_CHECKING:
     from hcloud import Client
+    from hcloud.actions import BoundAction
 
 Inputs = Mapping[str, Any]
 T = TypeVar("T")
@@ -31,6 +37,9 @@ made; the last one for a subnet, among much else."""
 
 USES: Final = ("attach_volume", "attach_to_network")
 """The API's actions without which nothing is ever written to a volume or a server."""
+
+ACTION_SECONDS: Final = 120
+POLL_SECONDS: Final = 0.5
 
 NEW: Final = timedelta(days=1)
 """What may hold data or is protected is taken for a leftover when it is not older than this."""
@@ -112,7 +121,7 @@ def remove_subnet(client: "Client", stack: str, inputs: Inputs) -> bool:
     found = [one for one in network.subnets or [] if one.ip_range == inputs["ipRange"]]
     if not _is_ours(network, stack) or not found or network.servers:
         return False
-    network.delete_subnet(found[0]).wait_until_finished()
+    _do(lambda: network.delete_subnet(found[0]))
     return True
 
 
@@ -126,7 +135,7 @@ def remove_server(client: "Client", stack: str, inputs: Inputs) -> bool:
         or _may_hold_data(server)
     ):
         return False
-    server.delete().wait_until_finished()
+    _do(server.delete)
     return True
 
 
@@ -152,7 +161,7 @@ def remove_address(client: "Client", stack: str, inputs: Inputs) -> bool:
                 "IPs), then pulumi up makes a new one"
             )
             return False
-        address.change_protection(delete=False).wait_until_finished()
+        _do(lambda: address.change_protection(delete=False))
     address.delete()
     return True
 
@@ -166,8 +175,13 @@ def leave_network(client: "Client", stack: str, inputs: Inputs) -> bool:
     joined = {net.network.id for net in server.private_net or [] if net.network}
     if not _is_ours(server, stack) or network not in joined:
         return False
-    server.detach_from_network(Network(id=network)).wait_until_finished()
+    _do(lambda: server.detach_from_network(Network(id=network)))
     return True
+
+
+def _do(request: "Callable[[], BoundAction]") -> None:
+    """Carries an action out, after those of the run that failed: they may not have ended yet."""
+    carry_out(request, ACTION_SECONDS, POLL_SECONDS)
 
 
 def _is_ours(found: T | None, stack: str) -> TypeGuard[T]:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from components.hosts.hetzner_client import connect, errors_as_sentences
+from components.hosts.hetzner_client import carry_out, connect, errors_as_sentences
 
 if TYPE_CHECKING:
     from hcloud import Client
 
 KEYS: Final = {"deleteProtection": "delete", "rebuildProtection": "rebuild"}
 """Names of the kinds of protection in the API, by those of a resource's inputs."""
+
+ACTION_SECONDS: Final = 120
+POLL_SECONDS: Final = 0.5
 
 Inputs = Mapping[str, Any]
 
@@ -72,7 +75,7 @@ def finish(client: "Client", kind: str, number: int, inputs: Inputs) -> None:
         return
     wanted = {KEYS[key]: inputs[key] for key in KEYS if key in inputs}
     if any(found.protection[key] != value for key, value in wanted.items()):
-        found.change_protection(**wanted).wait_until_finished()
+        carry_out(lambda: found.change_protection(**wanted), ACTION_SECONDS, POLL_SECONDS)
     if "rules" in inputs:
         _set_rules(found, inputs["rules"])
 

@@ -130,6 +130,19 @@ def test_a_server_leaves_the_network_that_it_is_to_join(api: HetznerApi, stack: 
         network.delete()
 
 
+def test_a_server_leaves_the_network_that_it_is_still_joining() -> None:
+    """The run that failed has asked for it, and the next one comes at once."""
+    with hetzner_api("--action-seconds", "0.5") as slow:
+        server = slow.make_server("prod-main", "cx23")
+        network = slow.client.networks.create("prod", "10.0.0.0/16", labels=OURS)
+        network.add_subnet(SUBNET).wait_until_finished()
+        server.attach_to_network(network, ip="10.0.1.10")
+        inputs = {"serverId": server.id, "subnetId": f"{network.id}-10.0.1.0/24"}
+        assert leave_network(slow.client, "prod", inputs)
+        server.reload()
+        assert not server.private_net
+
+
 def _volume(api: HetznerApi, labels: Any = OURS) -> Any:
     from hcloud.locations import Location
 
