@@ -10,6 +10,7 @@ from ops.preview_report.words import (
     CONTAINER,
     DATABASE,
     DOCKER_VOLUME,
+    DOKPLOY,
     IMAGE,
     MEMBERSHIP,
     PASSWORD,
@@ -240,11 +241,21 @@ def _credentials(preview: Preview) -> Iterator[str]:
         )
 
 
+def _dokploy(preview: Preview) -> Iterator[str]:
+    for step in preview.of("added", DOKPLOY):
+        stops = step.new.get("edge") and not preview.of("added", STACK)
+        meanwhile = ": S3, SQL and the consoles are away for some minutes" if stops else ""
+        yield f"Dokploy is installed on {listed([step.new['server']])}{meanwhile}."
+    for step in preview.of("removed", DOKPLOY):
+        yield f"Dokploy is taken away from {listed([step.old['server']])}."
+
+
 _ABOUT: Sequence[Callable[[Preview], Iterator[str]]] = (
     _stack,
     _projects,
     _citus,
     _minio,
+    _dokploy,
     _sizes,
     _images,
     _limits,

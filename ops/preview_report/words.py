@@ -60,6 +60,7 @@ SERVER_SIZE = "pulumi-python:dynamic:ServerSize"
 SERVER_VOLUME = "hcloud:index/volume:Volume"
 DOCKER_VOLUME = "docker:index/volume:Volume"
 VOLUME_ATTACHMENT = "pulumi-python:dynamic:VolumeAttachment"
+DOKPLOY = "pulumi-python:dynamic:DokployInstallation"
 DATABASE = "postgresql:index/database:Database"
 
 OLD_SECRET = "stops working, and who uses it needs the new one"
@@ -119,6 +120,17 @@ WORDS: Mapping[str, Words] = {
     ),
     S3_KEY: Words(one="S3 key", many="S3 keys", replaced=OLD_SECRET),
     PASSWORD: Words(one="password", many="passwords", replaced=OLD_SECRET),
+    DOKPLOY: Words(
+        one="installation of Dokploy",
+        many="installations of Dokploy",
+        lost="its users, projects and settings",
+    ),
+    "pulumi-python:dynamic:DokployDestination": Words(
+        one="backup destination of Dokploy",
+        many="backup destinations of Dokploy",
+        lost="Dokploy's schedules of backups to it",
+        title="bucket",
+    ),
     POOL_LAYOUT: Words(one="list of pools", many="lists of pools"),
     PROJECT: Words(one="project", many="projects"),
     "tls:index/privateKey:PrivateKey": Words(one="private key", many="private keys"),
@@ -127,6 +139,7 @@ WORDS: Mapping[str, Words] = {
 
 _INNER = {
     *("BucketContents", "Leftovers", "MinioReady", "NamesReady", "Placement", "ServerReady"),
+    "DokployAccount",
     *("CertRequest", "SelfSignedCert", "VolumeAttachment", "ServerNetwork", "NetworkSubnet"),
 }
 """Types that only serve another, which is named in their stead."""

@@ -271,6 +271,29 @@ def test_a_value_is_never_shown() -> None:
     assert "hunter2" not in text
 
 
+@pytest.mark.parametrize(
+    ("edge", "meanwhile"),
+    [("prod-edge", ": S3, SQL and the consoles are away for some minutes"), (None, "")],
+)
+def test_dokploy_comes_to_a_stack_that_is_up(edge: str | None, meanwhile: str) -> None:
+    kind = "pulumi-python:dynamic:DokployInstallation"
+    comes = event("create", kind, "dokploy-installation", server="main", edge=edge)
+    text = page("prod", read_preview([comes]))
+    assert summary(text) == [f"Dokploy is installed on `main`{meanwhile}."]
+
+
+def test_dokploy_goes_with_what_its_users_have_set_up() -> None:
+    kinds = {"DokployInstallation": {"server": "main"}, "DokployDestination": {"bucket": "shop-b"}}
+    goes = [
+        event("delete", f"pulumi-python:dynamic:{kind}", "it", **inputs)
+        for kind, inputs in kinds.items()
+    ]
+    text = page("prod", read_preview(goes))
+    assert summary(text) == ["Dokploy is taken away from `main`."]
+    assert "**Installation of Dokploy `it` is deleted, with its users, projects" in text
+    assert "`shop-b` is deleted, with Dokploy's schedules of backups to it.**" in text
+
+
 @pytest.mark.parametrize(("level", "kind"), [("mandatory", "CAUTION"), ("advisory", "WARNING")])
 def test_a_policy_that_is_broken(level: str, kind: str) -> None:
     broken = {"policyEvent": {"message": "minio-1 has no limit\n", "enforcementLevel": level}}

@@ -35,7 +35,7 @@ FIXED: Mapping[str, Mapping[str, Any]] = {
 
 INPUTS = (
     *("name", "memory", "cpus", "size", "size_gb", "server_type"),
-    *("database", "workers", "rebalance", "pools", "bucket"),
+    *("database", "workers", "rebalance", "pools", "bucket", "server", "edge"),
 )
 """What the report reads of a resource."""
 
