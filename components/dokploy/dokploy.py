@@ -89,13 +89,8 @@ class Dokploy(pulumi.ComponentResource):
                 mtu=MTU,
                 edge=args.edge,
             ),
-            pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[host.ready],
-                protect=args.protect,
-                # It goes with its server, and what is on it with both.
-                deleted_with=host.server,
-            ),
+            # Not deleted with its server: what is on it keeps both.
+            pulumi.ResourceOptions(parent=self, depends_on=[host.ready], protect=args.protect),
         )
         self._account = self.ready = DokployAccount(
             f"{name}-account",

@@ -186,6 +186,22 @@ def test_what_the_config_has_changed_already_is_not_advised_again() -> None:
 # Vertical.
 
 
+def test_a_busy_server_of_applications_becomes_larger_and_nothing_else_is_advised() -> None:
+    raw = {
+        **PROD,
+        "hosts": {**HETZNER, "apps": {"server_type": "ccx23", "volume_gb": 50}},
+        "dokploy": {"enabled": True},
+    }
+    (one,) = advise(prod_week(host("apps", cpu=3.9)), of(raw), "prod", OFFER, PRICES)
+    assert [change.command("prod") for change in one.changes] == [
+        "pulumi config set --stack prod --path 'arquitectura:hosts.apps.server_type' ccx33",
+    ]
+    assert one.what == "CPUs of the applications' server"
+    largest = offer_of("ccx23")
+    (one,) = advise(prod_week(host("apps", cpu=3.9)), of(raw), "prod", largest, PRICES)
+    assert not one.changes
+
+
 def test_busy_data_servers_become_the_next_larger_type_of_the_same_kind() -> None:
     busy = host("data-2", cpu=3.9)
     (one,) = advise(prod_week(busy), of(PROD), "prod", OFFER, PRICES)
