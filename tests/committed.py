@@ -1,7 +1,6 @@
 """The stacks' configs as they are committed, whatever `make up` has written into them since."""
 
 import subprocess
-from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -84,14 +83,6 @@ RESOURCES: Mapping[str, Mapping[str, int]] = {
 """How many resources of each type the stacks on servers have, without components and providers."""
 
 
-_NO_DOKPLOY = {
-    # What Let's Encrypt has certified, which are names of applications.
-    "docker:index/volume:Volume": 1,
-    "pulumi-python:dynamic:DokployAccount": 1,
-    "pulumi-python:dynamic:DokployDestination": 1,
-    "pulumi-python:dynamic:DokployInstallation": 1,
-    "random:index/randomPassword:RandomPassword": 1,
-}
 _SHARED_OR_LEFT_OUT: Mapping[str, Mapping[str, int]] = {
     "prod": {
         # No Grafana, and no cAdvisor on any server; one image for both exporters of a server, and
@@ -113,9 +104,8 @@ _SHARED_OR_LEFT_OUT: Mapping[str, Mapping[str, int]] = {
 
 def resources(stack: str) -> Mapping[str, int]:
     """How many resources of each type this machine's engine makes for a stack on servers."""
-    less = Counter(_SHARED_OR_LEFT_OUT[stack]) + Counter(_NO_DOKPLOY) if in_sandbox() else Counter()
-    left = {kind: count - less[kind] for kind, count in RESOURCES[stack].items()}
-    return {kind: count for kind, count in left.items() if count}
+    less = _SHARED_OR_LEFT_OUT[stack] if in_sandbox() else {}
+    return {kind: count - less.get(kind, 0) for kind, count in RESOURCES[stack].items()}
 
 
 def git(*arguments: str) -> str:
