@@ -103,13 +103,13 @@ class Dokploy:
         return {"session": {"activeOrganizationId": self.organization}}
 
     def may(self, key: str | None, session: str | None) -> bool:
-        """Whether a key or a session opens what needs one."""
-        if key in self.keys:
-            left = self.keys[key]
-            if left is not None:
-                self.keys[key] = left - 1
-            return left is None or left > 0
-        return session in self.sessions
+        """Whether a key or else a session opens what needs one."""
+        if key is None:
+            return session in self.sessions
+        left = self.keys.get(key, 0)
+        if left is not None:
+            self.keys[key] = left - 1
+        return left is None or left > 0
 
     def create_destination(self, body: Body) -> Body:
         """Adds a destination, whatever others have its name."""
@@ -170,6 +170,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: Body) -> None:
         url = urlsplit(self.path)
+        if url.path == "/" and not self.dokploy.owner:
+            self._send(307, "/register", Location="/register")
+            return
         try:
             with self.lock:
                 made = self._call(self.command, url.path, {**dict(parse_qsl(url.query)), **body})
@@ -182,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
         if (method, path) == ("GET", "/api/trpc/settings.health"):
             return {"result": {"data": {"json": {"status": "ok"}}}}
         if (method, path) == ("GET", "/"):
-            return "the page to log in at" if dokploy.owner else "the page to sign up at"
+            return "the page to log in at"
         signing: Mapping[str, Callable[[Body], Body]] = {
             "/api/auth/sign-up/email": dokploy.sign_up,
             "/api/auth/sign-in/email": dokploy.sign_in,
@@ -216,11 +219,13 @@ class Handler(BaseHTTPRequestHandler):
         found = re.search(rf"{re.escape(COOKIE)}=([0-9a-f]+)", self.headers.get("Cookie") or "")
         return found and found[1]
 
-    def _send(self, status: int, body: Any) -> None:
+    def _send(self, status: int, body: Any, **headers: str) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         if isinstance(body, dict) and "token" in body:
             cookie = f"{COOKIE}={body['token']}; Max-Age=259200; Path=/; HttpOnly; SameSite=Lax"
             self.send_header("Set-Cookie", cookie)

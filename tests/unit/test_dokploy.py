@@ -1,5 +1,6 @@
 """Dokploy: its owner and destinations on a model of its API, its installation on a fake `ssh`."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import requests
 
 from components.dokploy import api
 from components.dokploy.account import DokployAccountProvider
@@ -17,6 +19,7 @@ from components.dokploy.server import DokployError
 from sandbox.dokploy import model
 from sandbox.dokploy.model import Dokploy, RefusedError, serve
 
+RECORDED = Path(model.__file__).with_name("recorded.jsonl")
 PASSWORD = "correct-horse-battery-staple"
 SERVER = {"server": "main", "address": "203.0.113.5", "ssh_options": ["-o", "BatchMode=yes"]}
 ACCOUNT = {
@@ -61,7 +64,7 @@ def dokploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dokploy
     """A Dokploy that `ssh` leads to."""
     known = Dokploy()
     with serve("127.0.0.1", 0, known) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         relay = RELAY.format(
             python=sys.executable, calls=str(tmp_path / "calls"), port=server.server_address[1]
         )
@@ -219,6 +222,48 @@ def test_a_server_that_does_not_answer_is_named(
     put_ssh(tmp_path, "#!/bin/sh\necho 'connection refused' >&2; exit 255\n", monkeypatch)
     with pytest.raises(DokployError, match=r"Dokploy on main does not answer \(connection refused"):
         own()
+
+
+def test_the_model_answers_as_it_was_recorded(
+    dokploy: Dokploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "WINDOW", 0)
+    known = {"<password>": PASSWORD}
+
+    def filled(value: object) -> Any:
+        """With what this Dokploy gives in the place of what was recorded."""
+        text = json.dumps(value)
+        for recorded, here in known.items():
+            text = text.replace(recorded, here)
+        return json.loads(text)
+
+    with serve("127.0.0.1", 0, dokploy) as server:
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        for line in RECORDED.read_text().splitlines():
+            then = json.loads(line)
+            answer = requests.request(
+                then["method"],
+                f"http://127.0.0.1:{server.server_address[1]}{then['path']}",
+                headers=filled(then["headers"]),
+                data=json.dumps(filled(then["body"])) if then["body"] is not None else None,
+                allow_redirects=False,
+                timeout=10,
+            )
+            now, what = answer.json(), then["what"]
+            assert answer.status_code == then["status"], what
+            if "message" in then:
+                assert now["message"] == then["message"], what
+            if "keys" in then:
+                assert now.keys() <= set(then["keys"]), what
+            if "destination" in then:
+                known[then["destination"]] = now["destinationId"]
+            if "session" in then.get("keys", ()):
+                known["<organization-id>"] = now["session"]["activeOrganizationId"]
+            if answer.cookies:
+                known["<session-cookie>"] = answer.cookies[model.COOKIE]
+            if "key" in then.get("keys", ()):
+                known["<api-key nolimit>"] = now["key"]
+        server.shutdown()
 
 
 Says = Callable[[str, int], None]
