@@ -126,6 +126,7 @@ main() {
             --opt com.docker.network.bridge.enable_ip_masquerade=true
 
     echo "fetches the installer"
+    command -v curl >/dev/null || apt-get install --yes --quiet curl >"$log" 2>&1 </dev/null
     curl --fail --silent --show-error --location --retry 5 --max-time 60 --output "$installer" "$url" ||
         refuse "the installer cannot be had from $url"
     if [ -n "$edge" ] && docker container inspect "$edge" >/dev/null 2>&1; then

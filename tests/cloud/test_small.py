@@ -169,6 +169,8 @@ def test_dokploy_joins_a_stack_that_is_up(
     assert "dokploy-traefik" not in after
     assert contents(shop["database_url"])[0] == ROWS
     stack.preview(expect_no_changes=True)
+    drift = stack.cli("preview", "--refresh", "--expect-no-changes", "--stack", NAME)
+    assert drift.returncode == 0, drift.stdout + drift.stderr
     stack.up()
     assert script.fetched == 2
 
@@ -331,9 +333,35 @@ def test_nor_can_a_protected_project_leave(stack: CloudStack, shop: dict[str, An
     assert body.read() == b"content"
 
 
-def test_destroy_leaves_nothing_once_the_protection_is_off(stack: CloudStack) -> None:
-    stack.configure(protect=False, projects=PROJECTS)
+def test_dokploy_on_a_server_of_its_own(
+    stack: CloudStack, shop: dict[str, Any], script: Installer
+) -> None:
+    before = stack.containers()
+    apart = {
+        "protect": False,
+        "hosts": {"apps": {"server_type": "cx23"}},
+        "dokploy": {"enabled": True, "installer": script.url},
+        "projects": PROJECTS,
+    }
+    stack.configure(**apart)
     stack.up()
+    after = stack.containers()
+    assert {name: id_ for name, id_ in after["main"].items() if name in before["main"]} == before[
+        "main"
+    ]
+    assert "dokploy-traefik" in after["apps"]
+    assert dokploy(stack, "GET", "/").status_code == 200
+    address = stack.outputs()["servers"]["apps"]
+    with visitor(stack) as visits:
+        assert visits("ports", address) == {address: [80, 443]}
+    assert contents(shop["database_url"])[0] == ROWS
+    stack.preview(expect_no_changes=True)
+    stack.configure(**{**apart, "hosts": {}})
+    assert "Dokploy is on apps and cannot move to main" in refused(stack, "up")
+    stack.configure(**apart)
+
+
+def test_destroy_leaves_nothing_once_the_protection_is_off(stack: CloudStack) -> None:
     result = stack.cli("destroy", "--yes", "--skip-preview", "--stack", NAME)
     assert result.returncode == 0, result.stdout + result.stderr
     assert not any(stack.in_project().values())
