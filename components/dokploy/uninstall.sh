@@ -25,7 +25,8 @@ main() {
         exit 1
     fi
     echo "takes Dokploy away"
-    docker swarm leave --force >/dev/null
+    swarm=$(docker info --format '{{.Swarm.LocalNodeState}}')
+    [ "$swarm" = inactive ] || docker swarm leave --force >/dev/null
     docker ps --all --quiet --filter name=^dokploy | xargs -r docker rm --force >/dev/null
     docker volume ls --quiet --filter name=^dokploy | xargs -r docker volume rm >/dev/null
     docker network rm docker_gwbridge >/dev/null 2>&1 || true
