@@ -103,8 +103,8 @@ def _log_in(props: Properties) -> Session:
         except RefusedError:
             raise DokployError(
                 f"{refused}. Its owner is not this stack's. If it is you, as after the loss of the "
-                "stack's state, docs/dokploy.md says how to go on; if not, somebody was there "
-                "before you: do not use it"
+                "stack's state, docs/troubleshooting.md says how to go on; if not, somebody was "
+                "there before you: do not use it"
             ) from None
     return session
 
@@ -116,7 +116,7 @@ def _organization(session: Session) -> str:
     if not found:
         raise DokployError(
             "Dokploy is still making its owner's account, which may take a minute: run `pulumi up` "
-            "again. Should it say so for longer, it was killed while it did: install it anew, as "
-            "docs/dokploy.md says"
+            "again. Should it say so for longer, it was killed while it did: turn it off and on "
+            "again (dokploy.enabled)"
         )
     return str(found["session"]["activeOrganizationId"])
