@@ -22,7 +22,8 @@ refuse() { # REASON
 
 quit() { # REASON: with what Docker says, and the end of the installer's log without its secrets
     {
-        echo "$1. What Docker says of it, and the end of $log:"
+        echo "$1 (with dokploy.enabled set to false the stack comes up without it)."
+        echo "What Docker says of it, and the end of $log:"
         docker service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' dokploy 2>&1 | head -n 3
         tail -n 20 "$log" | sed 's/SWMTKN-[^ ]*/SWMTKN-…/'
     } >&2
@@ -126,7 +127,10 @@ main() {
             --opt com.docker.network.bridge.enable_ip_masquerade=true
 
     echo "fetches the installer"
-    command -v curl >/dev/null || apt-get install --yes --quiet curl >"$log" 2>&1 </dev/null
+    for tool in curl openssl; do # the installer has its secrets from the second
+        command -v "$tool" >/dev/null || apt-get install --yes --quiet "$tool" >>"$log" 2>&1 ||
+            quit "$tool cannot be installed"
+    done
     curl --fail --silent --show-error --location --retry 5 --max-time 60 --output "$installer" "$url" ||
         refuse "the installer cannot be had from $url"
     if [ -n "$edge" ] && docker container inspect "$edge" >/dev/null 2>&1; then
