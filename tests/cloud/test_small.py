@@ -273,7 +273,9 @@ def test_applications_use_the_data_and_are_served(stack: CloudStack) -> None:
     def served(scheme: str, name: str) -> bool:
         url = f"{scheme}://{stack.address}/"
         headers = {"Host": f"{name}.example.com"}
-        answer = requests.get(url, headers=headers, verify=stack.ca, timeout=30)
+        answer = requests.get(
+            url, headers=headers, verify=stack.ca, timeout=30, allow_redirects=False
+        )
         return answer.text.strip() == name
 
     wait("the route in the folder is served", lambda: served("http", "by-file"))
