@@ -23,5 +23,6 @@ docker service create --detach --name dokploy --network dokploy-network --endpoi
     --mount type=volume,source=dokploy,target=/root/.docker \
     --publish published=3000,target=3000,mode=host @IMAGE@
 docker run --detach --name dokploy-traefik --restart always \
-    --publish 80:80/tcp --publish 443:443/tcp --entrypoint sleep @BUSYBOX@ infinity
+    --publish 80:80/tcp --publish 443:443/tcp @BUSYBOX@ \
+    sh -c 'mkdir /empty; httpd -p 443 -h /empty; exec httpd -f -p 80 -h /empty'
 echo "Congratulations, Dokploy is installed!"
