@@ -9,7 +9,14 @@ import pulumi_hcloud as hcloud
 
 from components.access import HTTPS_PORT, Access
 from components.authority import CertificateAuthority
-from components.dokploy.dokploy import HEALTH_PATH, WEBHOOK_PATHS, Dokploy, DokployArgs
+from components.dokploy.dokploy import (
+    HEALTH_PATH,
+    WEBHOOK_PATHS,
+    Dokploy,
+    DokployArgs,
+    server_args,
+)
+from components.dokploy.gate import DokployGate, DokployGateArgs
 from components.dokploy.installation import RELEASE
 from components.edge.edge import (
     DOKPLOY,
@@ -184,7 +191,12 @@ def _entrance(
         )
         certificate = Certificate(certificate=issued.certificate, key=issued.key)
     dokploy = _dokploy(plan, plan.dokploy, servers, names) if plan.dokploy else None
-    before: list[pulumi.Resource] = [dokploy.ready] if dokploy else []
+    # Also without Dokploy: it may have been there until now.
+    gate = DokployGate(
+        "dokploy-gate",
+        DokployGateArgs(server=server_args(servers[plan.dokploy.server]) if plan.dokploy else None),
+    )
+    before: list[pulumi.Resource] = [gate, *([dokploy.ready] if dokploy else [])]
     if hosts.domain:
         before += _names(services(plan), hetzner, cloud, main)
     edge = Edge(

@@ -32,6 +32,7 @@ _ONCE = {
     "pulumi-python:dynamic:BucketContents": 1,
     "pulumi-python:dynamic:DokployAccount": 1,
     "pulumi-python:dynamic:DokployDestination": 1,
+    "pulumi-python:dynamic:DokployGate": 1,
     "pulumi-python:dynamic:DokployInstallation": 1,
     "pulumi-python:dynamic:Membership": 2,
     "pulumi-python:dynamic:MinioReady": 1,

@@ -69,15 +69,14 @@ class Dokploy(pulumi.ComponentResource):
         super().__init__("arquitectura:dokploy:Dokploy", name, None, opts)
         self.url = pulumi.Output.from_input(args.url)
         self.admin_email = args.admin_email
-        self.admin_password = random.RandomPassword(
+        password = random.RandomPassword(
             f"{name}-admin",
             length=32,
             special=False,
             opts=pulumi.ResourceOptions(parent=self),
-        ).result
-        self._server = ServerArgs(
-            server=host.name, address=host.public_ip, ssh_options=host.ssh_options
         )
+        self.admin_password = password.result
+        self._server = server_args(host)
         self._installation = DokployInstallation(
             f"{name}-installation",
             DokployInstallationArgs(
@@ -90,7 +89,10 @@ class Dokploy(pulumi.ComponentResource):
                 edge=args.edge,
             ),
             # Not deleted with its server: what is on it keeps both.
-            pulumi.ResourceOptions(parent=self, depends_on=[host.ready], protect=args.protect),
+            # Deleted before the password, which is of use for as long as this refuses to go.
+            pulumi.ResourceOptions(
+                parent=self, depends_on=[host.ready, password], protect=args.protect
+            ),
         )
         self._account = self.ready = DokployAccount(
             f"{name}-account",
@@ -127,3 +129,8 @@ class Dokploy(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, deleted_with=self._installation),
         )
+
+
+def server_args(host: HetznerServer) -> ServerArgs:
+    """How the providers of this package reach a server."""
+    return ServerArgs(server=host.name, address=host.public_ip, ssh_options=host.ssh_options)

@@ -1,6 +1,6 @@
 # Takes Dokploy away from this server, when no application is left on it.
 #
-# Usage: sh -s
+# Usage: sh -s [-- check]   with `check` it only says whether one is left
 set -eu
 state=/etc/arquitectura/dokploy
 daemon=/etc/docker/daemon.json
@@ -24,9 +24,20 @@ main() {
             "Delete them on Dokploy's page first, or set dokploy.enabled back to true" >&2
         exit 1
     fi
+    [ "${1-}" != check ] || exit 0
     echo "takes Dokploy away"
     swarm=$(docker info --format '{{.Swarm.LocalNodeState}}')
-    [ "$swarm" = inactive ] || docker swarm leave --force >/dev/null
+    if [ "$swarm" != inactive ]; then
+        docker service ls --quiet | xargs -r docker service rm >/dev/null
+        # A network whose last container is still ending would stay, and keep the next swarm from
+        # giving its range to another.
+        seconds=60
+        while [ "$seconds" -gt 0 ] && docker ps --all --quiet --filter label=com.docker.swarm.task | grep -q .; do
+            seconds=$((seconds - 1))
+            sleep 1
+        done
+        docker swarm leave --force >/dev/null
+    fi
     docker ps --all --quiet --filter name=^dokploy | xargs -r docker rm --force >/dev/null
     docker volume ls --quiet --filter name=^dokploy | xargs -r docker volume rm >/dev/null
     docker network rm docker_gwbridge >/dev/null 2>&1 || true

@@ -139,7 +139,7 @@ WORDS: Mapping[str, Words] = {
 
 _INNER = {
     *("BucketContents", "Leftovers", "MinioReady", "NamesReady", "Placement", "ServerReady"),
-    "DokployAccount",
+    *("DokployAccount", "DokployGate"),
     *("CertRequest", "SelfSignedCert", "VolumeAttachment", "ServerNetwork", "NetworkSubnet"),
 }
 """Types that only serve another, which is named in their stead."""

@@ -286,12 +286,19 @@ def test_applications_use_the_data_and_are_served(stack: CloudStack) -> None:
 
 
 def test_dokploy_stays_while_an_application_is_there(
-    stack: CloudStack, shop: dict[str, Any]
+    stack: CloudStack, shop: dict[str, Any], script: Installer
 ) -> None:
+    before = stack.containers()
     stack.configure(projects=PROJECTS)
     said = refused(stack, "up")
     assert "there are applications on it" in said
     assert "by-label" in said
+    assert stack.containers() == before  # the edge, which serves them, is among them
+    with_dokploy(stack, script)
+    stack.up()
+    assert stack.containers() == before
+    assert dokploy(stack, "GET", "/").status_code == 200
+    stack.configure(projects=PROJECTS)
     stack.ssh("main", "docker", "rm", "--force", "by-label", "by-file")
     stack.up()
     assert contents(shop["database_url"])[0] == ROWS

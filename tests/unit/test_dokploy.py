@@ -14,7 +14,8 @@ import requests
 from components.dokploy import api
 from components.dokploy.account import DokployAccountProvider
 from components.dokploy.destination import DokployDestinationProvider
-from components.dokploy.installation import INSTALL, DokployInstallationProvider
+from components.dokploy.gate import DokployGateProvider
+from components.dokploy.installation import INSTALL, UNINSTALL, DokployInstallationProvider
 from components.dokploy.server import DokployError
 from sandbox.dokploy import model
 from sandbox.dokploy.model import Dokploy, RefusedError, serve
@@ -308,3 +309,27 @@ def test_a_broken_connection_is_no_end(server_says: Says) -> None:
 def test_it_does_not_move_to_another_server() -> None:
     with pytest.raises(ValueError, match="is on main and cannot move to apps: its applications"):
         DokployInstallationProvider().diff("", INSTALLATION, {**INSTALLATION, "server": "apps"})
+
+
+def test_dokploy_is_given_up_only_where_no_application_is_left(
+    server_says: Says, tmp_path: Path
+) -> None:
+    server_says("echo 'there are applications on it' >&2", 1)
+    gate = DokployGateProvider()
+    with pytest.raises(DokployError, match="Dokploy on main: there are applications on it"):
+        gate.update("", SERVER, {})
+    assert (tmp_path / "script").read_text() == UNINSTALL.read_text()
+    assert (tmp_path / "arguments").read_text().endswith(" root@203.0.113.5 sh -s -- check\n")
+    server_says("", 0)
+    assert gate.update("", SERVER, {}).outs == {}
+
+
+def test_while_it_stays_or_comes_the_server_is_not_asked(server_says: Says) -> None:
+    server_says("", 1)
+    gate = DokployGateProvider()
+    assert gate.create({}).outs == {}
+    assert not gate.diff("", SERVER, SERVER).changes
+    assert gate.diff("", SERVER, {}).changes
+    for before in ({}, {**SERVER, "address": "203.0.113.6"}):
+        assert gate.diff("", before, SERVER).changes
+        assert gate.update("", before, SERVER).outs == SERVER

@@ -783,6 +783,7 @@ def test_dokploy_has_an_owner_before_the_edge_serves_it(applied: Run) -> None:
     assert installation.depends_on("main-ready")
     assert program.named("dokploy-account", "DokployAccount").depends_on("dokploy-installation")
     assert program.named("edge", "Edge").depends_on("dokploy-account")
+    assert installation.depends_on("dokploy-admin")  # which so outlives it
     assert installation.inputs["installer"] == (
         "https://github.com/Dokploy/dokploy/releases/download/v0.30.2/install.sh"
     )
@@ -791,6 +792,15 @@ def test_dokploy_has_an_owner_before_the_edge_serves_it(applied: Run) -> None:
         "main",
         PRIVATE["main"],
     )
+
+
+@pytest.mark.parametrize(("enabled", "server"), [(True, "main"), (False, None)])
+def test_the_edge_leaves_dokploy_only_through_the_gate(
+    applied: Run, enabled: bool, server: str | None
+) -> None:
+    program = applied(dokploy={"enabled": enabled})
+    assert program.named("dokploy-gate", "DokployGate").inputs.get("server") == server
+    assert program.named("edge", "Edge").depends_on("dokploy-gate")
 
 
 def test_its_secrets_are_secrets(applied: Run) -> None:
