@@ -186,6 +186,10 @@ class Handler(BaseHTTPRequestHandler):
             return {"result": {"data": {"json": {"status": "ok"}}}}
         if (method, path) == ("GET", "/"):
             return "the page to log in at"
+        if path == "/api/deploy/github":
+            raise RefusedError(401, "Missing signature header")
+        if path.startswith("/api/deploy/"):
+            raise RefusedError(404, "Application Not Found")
         signing: Mapping[str, Callable[[Body], Body]] = {
             "/api/auth/sign-up/email": dokploy.sign_up,
             "/api/auth/sign-in/email": dokploy.sign_in,

@@ -206,8 +206,8 @@ def test_only_administrators_see_its_page(stack: CloudStack) -> None:
     with visitor(stack) as visits:
         assert visits("ports", stack.address) == {stack.address: [80, 443]}
         assert visits("status", "/ca.crt", stack.address, name, "/") == 403
-        # Dokploy's own answer, to a webhook that it does not know.
-        assert visits("status", "/ca.crt", stack.address, name, "/api/deploy/x") == 401
+        # Dokploy's own answer, to a webhook of GitHub's that is not signed.
+        assert visits("status", "/ca.crt", stack.address, name, "/api/deploy/github") == 401
     # Whoever knows the name that Dokploy gives itself is not let in either.
     plain = f"http://{stack.address}/"
     local = requests.get(plain, headers={"Host": "dokploy.docker.localhost"}, timeout=30)
