@@ -1,6 +1,7 @@
 """What this program's dynamic providers have in common."""
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from pulumi.dynamic import DiffResult, ResourceProvider
@@ -8,6 +9,12 @@ from typing_extensions import override
 
 Properties = dict[str, Any]
 """A resource's inputs or outputs, by property."""
+
+
+def say(text: str) -> None:
+    """Prints a line of progress. Nobody may be reading it any more: the work still goes on."""
+    with suppress(BrokenPipeError):
+        print(text, flush=True)
 
 
 class Provider(ResourceProvider):

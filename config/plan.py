@@ -271,6 +271,7 @@ def make_plan(settings: Settings, stack: str) -> Plan:
     minio = _minio(settings, places)
     citus = _citus(settings, places)
     monitoring = _monitoring(settings, places, minio, citus)
+    dokploy = places.dokploy() if isinstance(places, _Servers) else None
     return Plan(
         stack=stack,
         prefix=prefix,
@@ -283,8 +284,8 @@ def make_plan(settings: Settings, stack: str) -> Plan:
         protect=protect,
         monitoring=monitoring,
         cloudbeaver=settings.cloudbeaver if settings.cloudbeaver.enabled else None,
-        dokploy=places.dokploy() if isinstance(places, _Servers) else None,
-        hetzner=_hetzner(settings, stack, places, minio, citus, monitoring)
+        dokploy=dokploy,
+        hetzner=_hetzner(settings, stack, places, minio, citus, monitoring, dokploy)
         if isinstance(places, _Servers)
         else None,
         optional_ports=optional_ports(settings),
@@ -496,6 +497,7 @@ def _hetzner(
     minio: MinioPlan,
     citus: CitusPlan,
     monitoring: MonitoringPlan | None,
+    dokploy: DokployPlan | None,
 ) -> HetznerPlan:
     hosts = places.hosts
 
@@ -511,7 +513,7 @@ def _hetzner(
             private_ip=private_ip,
             group=group,
             holds_data=name in (MAIN, APPS) or name in {node.host for node in minio.nodes},
-            loads=tuple(_loads(name, settings, minio, citus, monitoring)),
+            loads=tuple(_loads(name, settings, minio, citus, monitoring, dokploy)),
         )
 
     numbered = [
@@ -540,6 +542,7 @@ def _loads(
     minio: MinioPlan,
     citus: CitusPlan,
     monitoring: MonitoringPlan | None,
+    dokploy: DokployPlan | None,
 ) -> Iterator[Load]:
     images = settings.images
     if server == MAIN:
@@ -563,13 +566,11 @@ def _loads(
             memory_mb=settings.cloudbeaver.memory_mb,
             cpus=CLOUDBEAVER_CPUS,
         )
-    dokploy = settings.dokploy
-    apart = isinstance(settings.hosts, HetznerHosts) and settings.hosts.apps
-    if dokploy.enabled and server == (APPS if apart else MAIN):
+    if dokploy and server == dokploy.server:
         yield Load(
             name="dokploy",
-            image=f"dokploy/dokploy:{dokploy.version}",
-            memory_mb=dokploy.memory_mb,
+            image=f"dokploy/dokploy:{dokploy.settings.version}",
+            memory_mb=dokploy.settings.memory_mb,
             cpus=0,
         )
 

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from components.hosts.ssh import SSH_FAILED
 from config.plan import LOCAL, Plan
 from ops.stack import REPOSITORY
 
 READ_SECONDS = 60
 """How long a command that is only to be read may take."""
-
-SSH_FAILED = 255
-"""Exit code of `ssh` itself."""
 
 CONTAINER_FORMAT = "{{.Names}}\t{{.State}}\t{{.Status}}"
 

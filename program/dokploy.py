@@ -28,20 +28,19 @@ def make_applications(
                 secret_key=credentials.apply(lambda known: str(known["s3_secret_key"])),
             )
     coordinator = plan.citus.coordinator
+    server = f"{coordinator.address}:{coordinator.port}"
     return {
         "dokploy": dokploy.url,
         "dokploy_admin_email": dokploy.admin_email,
         "dokploy_admin_password": dokploy.admin_password,
         "dokploy_projects": {
             project.name: pulumi.Output.all(
-                known=projects[project.name].credentials,
-                database_url=citus.url(
-                    project.name,
-                    project.database,
-                    server=f"{coordinator.address}:{coordinator.port}",
-                ),
-                s3_endpoint=s3,
-            ).apply(lambda a: {**a["known"], **{key: a[key] for key in a if key != "known"}})
+                projects[project.name].credentials,
+                {
+                    "database_url": citus.url(project.name, project.database, server=server),
+                    "s3_endpoint": s3,
+                },
+            ).apply(lambda known: {**known[0], **known[1]})
             for project in plan.projects
         },
     }

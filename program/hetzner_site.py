@@ -306,12 +306,13 @@ def services(plan: Plan) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class _Console:
-    """What administrators see in the browser."""
+    """What administrators see in the browser, and beginnings of paths for everyone."""
 
     name: str
     address: str
     port: int
     health_path: str
+    webhooks: Sequence[str] = ()
 
 
 def _consoles(plan: Plan) -> Iterator[_Console]:
@@ -321,7 +322,8 @@ def _consoles(plan: Plan) -> Iterator[_Console]:
     if plan.cloudbeaver:
         yield _Console("cloudbeaver", main, CLOUDBEAVER_PORT, "/status")
     if plan.dokploy:
-        yield _Console("dokploy", plan.dokploy.address, DOKPLOY_PORT, HEALTH_PATH)
+        # Who pushes code is told from outside; each call has a secret in its path, or is signed.
+        yield _Console("dokploy", plan.dokploy.address, DOKPLOY_PORT, HEALTH_PATH, WEBHOOK_PATHS)
 
 
 def _console_routes(plan: Plan, names: Mapping[str, pulumi.Output[str]]) -> Iterator[HttpRoute]:
@@ -334,9 +336,9 @@ def _console_routes(plan: Plan, names: Mapping[str, pulumi.Output[str]]) -> Iter
             admins_only=True,
         )
         yield route
-        if console.name == "dokploy":
-            # Who pushes code is told from outside; each path holds a secret of its own.
-            yield replace(route, name="dokploy-webhooks", paths=WEBHOOK_PATHS, admins_only=False)
+        if console.webhooks:
+            name = f"{console.name}-webhooks"
+            yield replace(route, name=name, paths=console.webhooks, admins_only=False)
 
 
 def _https(name: pulumi.Output[str] | None) -> pulumi.Input[str]:

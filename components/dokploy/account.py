@@ -6,9 +6,11 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from typing_extensions import override
 
-from components.dokploy.api import KEY_NAME, RefusedError, Session
-from components.dokploy.server import DokployError, ServerArgs
+from components.dokploy.api import RefusedError, Session
+from components.dokploy.server import DokployError, ServerArgs, inputs_of
 from components.dynamic import Properties, Provider
+
+KEY_NAME = "arquitectura"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +44,10 @@ class DokployAccount(Resource, name="DokployAccount"):
     def __init__(
         self, name: str, args: DokployAccountArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        inputs = {key: value for key, value in vars(args).items() if key != "server"}
         super().__init__(
             DokployAccountProvider(),
             name,
-            {**vars(args.server), **inputs, "api_key": None},
+            {**inputs_of(args), "api_key": None},
             pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(additional_secret_outputs=["api_key", "password"])
             ),

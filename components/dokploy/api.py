@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from components.dokploy.server import SSH_FAILED, DokployError, ssh
+from components.dokploy.server import DokployError, ssh
 from components.dynamic import Properties
+from components.hosts.ssh import SSH_FAILED
 
 PORT = 3000
 TIMEOUT = 180
@@ -27,8 +27,6 @@ BUSY_PAUSE = 3
 
 SSH_ENDS_SECONDS = 5
 """How long SSH may take to end with its connection."""
-
-KEY_NAME = "arquitectura"
 
 
 class RefusedError(DokployError):
@@ -50,18 +48,18 @@ class Session:
         self._props = props
         self.headers = dict(headers or {})
 
-    def get(self, call: str, **query: str) -> Any:
+    def get(self, call: str) -> Any:
         """What a query such as `destination.all` answers."""
-        return self._ask("GET", f"/api/{call}" + (f"?{urlencode(query)}" if query else ""))
+        return self._ask("GET", call)
 
     def post(self, call: str, **body: object) -> Any:
         """What a call such as `destination.create` or `auth/sign-in/email` answers.
 
         A cookie that comes with the answer is part of the session from then on.
         """
-        return self._ask("POST", f"/api/{call}", body)
+        return self._ask("POST", call, body)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+    def _ask(self, method: str, call: str, body: Mapping[str, object] | None = None) -> Any:
         """The decoded answer.
 
         Raises:
@@ -76,15 +74,15 @@ class Session:
             retry=retry_if_exception_type(_BusyError),
             reraise=True,
         )
-        return again(self._ask_once, method, path, body)
+        return again(self._ask_once, method, call, body)
 
-    def _ask_once(self, method: str, path: str, body: Mapping[str, object] | None) -> Any:
+    def _ask_once(self, method: str, call: str, body: Mapping[str, object] | None) -> Any:
         server = self._props["server"]
         connection = _Connection(ssh(self._props, "-W", f"127.0.0.1:{PORT}"))
         try:
             connection.request(
                 method,
-                path,
+                f"/api/{call}",
                 body=None if body is None else json.dumps(body),
                 headers={
                     **self.headers,
@@ -110,7 +108,6 @@ class Session:
         decoded = _decoded(content)
         if answer.status >= 400:
             said = decoded.get("message") if isinstance(decoded, Mapping) else None
-            call = path.partition("?")[0].removeprefix("/api/")
             refusal = _BusyError if answer.status == BUSY else RefusedError
             why = (said or f"status {answer.status}").rstrip(".")
             if answer.status == UNAUTHORIZED:

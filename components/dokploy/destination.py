@@ -8,7 +8,7 @@ from pulumi.dynamic import CreateResult, Resource, UpdateResult
 from typing_extensions import override
 
 from components.dokploy.api import Session
-from components.dokploy.server import ServerArgs
+from components.dokploy.server import ServerArgs, inputs_of
 from components.dynamic import Properties, Provider
 
 PROVIDER = "Minio"
@@ -49,11 +49,10 @@ class DokployDestination(Resource, name="DokployDestination"):
     def __init__(
         self, name: str, args: DokployDestinationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        inputs = {key: value for key, value in vars(args).items() if key != "server"}
         super().__init__(
             DokployDestinationProvider(),
             name,
-            {**vars(args.server), **inputs},
+            inputs_of(args),
             pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(additional_secret_outputs=["api_key", "secret_key"])
             ),

@@ -7,7 +7,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from typing_extensions import override
 
-from components.dokploy.server import ServerArgs, run_script
+from components.dokploy.server import ServerArgs, inputs_of, run_script
 from components.dynamic import Properties, Provider
 
 INSTALL = Path(__file__).with_name("install.sh")
@@ -54,8 +54,7 @@ class DokployInstallation(Resource, name="DokployInstallation"):
     def __init__(
         self, name: str, args: DokployInstallationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        inputs = {key: value for key, value in vars(args).items() if key != "server"}
-        super().__init__(DokployInstallationProvider(), name, {**vars(args.server), **inputs}, opts)
+        super().__init__(DokployInstallationProvider(), name, inputs_of(args), opts)
 
 
 class DokployInstallationProvider(Provider):

@@ -4,16 +4,14 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pulumi
 
-from components.dynamic import Properties
-from components.hosts.ssh import USER
-
-SSH_FAILED = 255
+from components.dynamic import Properties, say
+from components.hosts.ssh import SSH_FAILED, ssh_command
 
 
 class DokployError(Exception):
@@ -35,13 +33,26 @@ class ServerArgs:
     ssh_options: pulumi.Input[Sequence[str]]
 
 
+class _OnServer(Protocol):
+    """The arguments of a resource of this package."""
+
+    @property
+    def server(self) -> ServerArgs:
+        """Where Dokploy is."""
+
+
+def inputs_of(args: _OnServer) -> dict[str, object]:
+    """The inputs of a resource: its arguments, with those of its server among them."""
+    return {**vars(args), **vars(args.server)}
+
+
 def ssh(props: Properties, *more: str) -> list[str]:
     """The command that logs in to the server of a `ServerArgs`.
 
     Args:
         more: options before the server's name.
     """
-    return ["ssh", *props["ssh_options"], *more, f"{USER}@{props['address']}"]
+    return ssh_command(props["address"], props["ssh_options"], *more)
 
 
 def run_script(props: Properties, script: Path, *arguments: str) -> None:
@@ -66,8 +77,7 @@ def run_script(props: Properties, script: Path, *arguments: str) -> None:
         ) as running:
             assert running.stdout
             for line in running.stdout:
-                with suppress(BrokenPipeError):  # nobody may be reading it any more
-                    print(f"{server}: {line.rstrip()}", flush=True)
+                say(f"{server}: {line.rstrip()}")
         if running.returncode:
             errors.seek(0)
             why = errors.read().strip()

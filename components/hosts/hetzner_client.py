@@ -17,6 +17,10 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
 """How long a request may take to reach the API, and then to be answered. The client itself tries
 again what timed out, was in conflict or came too fast: five times, for half a minute together."""
 
+ACTION_SECONDS = 120
+"""How long most actions may take; those that copy a disk or stop a server take longer."""
+POLL_SECONDS = 0.5
+
 ACCEPT_SECONDS = 180
 """How long another action may keep one from being accepted."""
 

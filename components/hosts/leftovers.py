@@ -13,6 +13,8 @@ import pulumi
 
 from components.hosts.engine import LABEL_STACK
 from components.hosts.hetzner_client import (
+    ACTION_SECONDS,
+    POLL_SECONDS,
     HetznerApiError,
     carry_out,
     connect,
@@ -37,9 +39,6 @@ made; the last one for a subnet, among much else."""
 
 USES: Final = ("attach_volume", "attach_to_network")
 """The API's actions without which nothing is ever written to a volume or a server."""
-
-ACTION_SECONDS: Final = 120
-POLL_SECONDS: Final = 0.5
 
 NEW: Final = timedelta(days=1)
 """What may hold data or is protected is taken for a leftover when it is not older than this."""

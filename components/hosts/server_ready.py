@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from components.dynamic import Properties, Provider
 from components.hosts.cloud_init import LOG_LINES, READY
-from components.hosts.ssh import USER
+from components.hosts.ssh import SSH_FAILED, USER, ssh_command
 
 UNREACHABLE_AFTER = 110
 """Seconds without an answer after which a server is given up; one more attempt may take 10."""
@@ -26,7 +26,6 @@ LOG_UNITS = tuple(
     for unit in ("cloud-*", "docker*", "containerd*", "arquitectura-*", "var-lib-docker-volumes.*")
 )
 
-SSH_FAILED = 255
 NO_SUCH_COMMAND = 127
 
 
@@ -119,7 +118,7 @@ class _Server:
     def __init__(self, props: Properties) -> None:
         self._name = props["name"]
         self._address = props["address"]
-        self._ssh = ["ssh", *props["ssh_options"], f"{USER}@{self._address}"]
+        self._ssh = ssh_command(self._address, props["ssh_options"])
         size = props.get("volume_size")
         self._program = [READY, *([str(int(size))] if size else [])]
         self._said: str | None = None

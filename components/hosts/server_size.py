@@ -4,7 +4,6 @@ The hcloud provider would cut the power of a server to resize it, and leave it o
 this provider as a reference to this module and class: never move or rename them.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from typing_extensions import override
 
-from components.dynamic import Properties, Provider
+from components.dynamic import Properties, Provider, say
 from components.hosts.hetzner_client import (
     HetznerApiError,
     carry_out,
@@ -176,7 +175,7 @@ class _Server:
             )
 
     def shut_down(self) -> None:
-        _say(f"{self.name}: shuts down")
+        say(f"{self.name}: shuts down")
         carry_out(self._server.shutdown, SHUTDOWN_SECONDS, POLL_SECONDS)
         if not self._becomes(OFF, SHUTDOWN_SECONDS):
             raise HetznerApiError(
@@ -193,7 +192,7 @@ class _Server:
         from hcloud.server_types import ServerType
 
         wanted = ServerType(name=server_type)
-        _say(f"{self.name}: changes {self.type} → {server_type}")
+        say(f"{self.name}: changes {self.type} → {server_type}")
         try:
             with errors_as_sentences(self._endpoint):
                 carry_out(
@@ -209,7 +208,7 @@ class _Server:
 
     def start(self) -> None:
         """Powers it on."""
-        _say(f"{self.name}: starts")
+        say(f"{self.name}: starts")
         try:
             with errors_as_sentences(self._endpoint):
                 carry_out(self._server.power_on, START_SECONDS, POLL_SECONDS)
@@ -237,9 +236,3 @@ class _Server:
             return self.status == status
 
         return until(holds, seconds, POLL_SECONDS)
-
-
-def _say(text: str) -> None:
-    """Prints a line of progress. Nobody may be reading it any more: the work still goes on."""
-    with suppress(BrokenPipeError):
-        print(text, flush=True)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 USER = "root"
 
+SSH_FAILED = 255
+"""Exit status of `ssh` when not the command has failed but the connection to it."""
+
 CONNECT_TIMEOUT = 10
 """Seconds in which a server must answer."""
 
@@ -33,6 +36,16 @@ def ssh_options(host_key: str, identity_file: str | None) -> Sequence[str]:
         **({"IdentityFile": identity_file, "IdentitiesOnly": "yes"} if identity_file else {}),
     }
     return [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+
+
+def ssh_command(address: str, options: Sequence[str], *more: str) -> list[str]:
+    """What logs in to a server; a command for its shell may follow.
+
+    Args:
+        options: of `ssh_options`.
+        more: other options.
+    """
+    return ["ssh", *options, *more, f"{USER}@{address}"]
 
 
 def ssh_config_entry(name: str, address: str, host_key: str, identity_file: str | None) -> str:

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
-from components.hosts.hetzner_client import carry_out, connect, errors_as_sentences
+from components.hosts.hetzner_client import (
+    ACTION_SECONDS,
+    POLL_SECONDS,
+    carry_out,
+    connect,
+    errors_as_sentences,
+)
 
 if TYPE_CHECKING:
     from hcloud import Client
 
 KEYS: Final = {"deleteProtection": "delete", "rebuildProtection": "rebuild"}
 """Names of the kinds of protection in the API, by those of a resource's inputs."""
-
-ACTION_SECONDS: Final = 120
-POLL_SECONDS: Final = 0.5
 
 Inputs = Mapping[str, Any]
 

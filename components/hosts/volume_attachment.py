@@ -14,6 +14,8 @@ from typing_extensions import override
 
 from components.dynamic import Properties, Provider
 from components.hosts.hetzner_client import (
+    ACTION_SECONDS,
+    POLL_SECONDS,
     HetznerApiError,
     carry_out,
     connect,
@@ -22,9 +24,6 @@ from components.hosts.hetzner_client import (
 
 if TYPE_CHECKING:
     from hcloud.volumes import BoundVolume
-
-ACTION_SECONDS = 120
-POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

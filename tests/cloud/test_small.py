@@ -175,10 +175,16 @@ def test_dokploy_joins_a_stack_that_is_up(
     assert script.fetched == 2
 
 
-def test_its_owner_is_in_the_outputs(stack: CloudStack) -> None:
+def logged_in(stack: CloudStack) -> requests.Response:
+    """Dokploy's answer to the owner of the outputs."""
     outputs = stack.outputs()
     login = {"email": outputs["dokploy_admin_email"], "password": outputs["dokploy_admin_password"]}
-    assert dokploy(stack, "POST", "/api/auth/sign-in/email", json=login).status_code == 200
+    return dokploy(stack, "POST", "/api/auth/sign-in/email", json=login)
+
+
+def test_its_owner_is_in_the_outputs(stack: CloudStack) -> None:
+    outputs = stack.outputs()
+    assert logged_in(stack).status_code == 200
     again = {"name": "E", "lastName": "V", "email": "e@v.il", "password": "12345678"}
     refusal = dokploy(stack, "POST", "/api/auth/sign-up/email", json=again)
     assert refusal.json()["message"] == "Admin is already created"
@@ -189,9 +195,7 @@ def test_its_owner_is_in_the_outputs(stack: CloudStack) -> None:
 
 def test_its_buckets_are_the_projects(stack: CloudStack, shop: dict[str, Any]) -> None:
     outputs = stack.outputs()
-    login = {"email": outputs["dokploy_admin_email"], "password": outputs["dokploy_admin_password"]}
-    cookies = dokploy(stack, "POST", "/api/auth/sign-in/email", json=login).cookies
-    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    headers = {"Cookie": "; ".join(f"{n}={v}" for n, v in logged_in(stack).cookies.items())}
     (made,) = dokploy(stack, "GET", "/api/destination.all", headers=headers).json()
     assert (made["bucket"], made["accessKey"]) == (BUCKET, shop["s3_access_key"])
     # Compared without showing them.

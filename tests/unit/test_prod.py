@@ -23,6 +23,7 @@ from tests.unit.conftest import OFFER, SECRET_MARK, Program, Registered, number,
 Run = Callable[..., Program]
 
 SERVERS = ["main", "data-1", "data-2", "data-3", "data-4"]
+ALONE: Mapping[str, Any] = {"monitoring": {}, "dokploy": {}}
 PRIVATE = {name: f"10.0.1.{10 + n}" for n, name in enumerate(SERVERS)}
 
 
@@ -35,16 +36,15 @@ def as_committed() -> dict[str, Program]:
 @pytest.fixture
 def prod(run: Run, as_committed: dict[str, Program]) -> Run:
     """Runs `prod`, with more of its `hosts` and other sections if wanted."""
-    alone: Mapping[str, Any] = {"monitoring": {}, "dokploy": {}}
 
     def prod(
         hosts: Mapping[str, Any] | None = None, more: Mapping[str, Any] | None = None, **how: Any
     ) -> Program:
         if hosts or more or how:
             sections = on_servers("prod", **(hosts or {}))
-            return run(stack="prod", **how, **{**sections, **alone, **(more or {})})
+            return run(stack="prod", **how, **{**sections, **ALONE, **(more or {})})
         if "prod" not in as_committed:
-            as_committed["prod"] = run(stack="prod", **{**on_servers("prod"), **alone})
+            as_committed["prod"] = run(stack="prod", **{**on_servers("prod"), **ALONE})
         return as_committed["prod"]
 
     return prod
@@ -56,9 +56,7 @@ def small(run: Run, as_committed: dict[str, Program]) -> Run:
 
     def small() -> Program:
         if "small" not in as_committed:
-            as_committed["small"] = run(
-                stack="small", **{**on_servers("small"), "monitoring": {}, "dokploy": {}}
-            )
+            as_committed["small"] = run(stack="small", **{**on_servers("small"), **ALONE})
         return as_committed["small"]
 
     return small
